@@ -1,0 +1,42 @@
+# `make help` lists what there is. Everything below is a thin line over cargo and scripts/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export INSTALL_DIR ?= $(HOME)/.local/bin
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help build install-core bootstrap-local test test-core test-peers lint bench
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '%-16s %s\n' "$$name" "$$about"; done
+
+build: ## release build: bin/loom and bin/loomd
+	cargo build --release --bin loom
+	@mkdir -p bin
+	@cp -f $(TARGET_DIR)/release/loom bin/loom.new && mv -f bin/loom.new bin/loom
+	@ln -sfn loom bin/loomd
+
+install-core: build ## build and install to INSTALL_DIR (~/.local/bin)
+	scripts/install.sh bin/loom
+
+bootstrap-local: ## from nothing to a running daemon: quick build, install, first registry, start
+	scripts/bootstrap.sh
+
+test: test-core test-peers ## everything that can fail
+
+test-core: lint ## lint, unit and integration tests
+	cargo test --workspace --bins --test it
+
+test-peers: ## real servers and real clients from npm and PyPI (installs them once)
+	scripts/install-peers.sh
+	cargo test --test peers
+
+lint: ## formatting and clippy, no warnings allowed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: build ## measure loom beside a direct connection and a byte pump (REPS=5, FAST=1)
+	cargo build --release -p mcpbench
+	LOOM=$(CURDIR)/bin/loom BENCH_BIN=$(abspath $(TARGET_DIR))/release python3 -B benches/bench.py

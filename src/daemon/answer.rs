@@ -1,0 +1,228 @@
+//! What a server says: answers go to whoever asked, progress to whose call it is, all else is handled here.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use super::session::NOTIFY_BACKLOG;
+use super::switch::Switch;
+use crate::mcp::clip;
+use crate::upstream::calls::{Asker, Open};
+use crate::upstream::instance::{Instance, InstanceId, Order};
+use crate::upstream::life::Trouble;
+use crate::wire::code;
+use crate::wire::lines::Item;
+use crate::wire::reply::{self, Detail};
+use crate::wire::scan::{self, Envelope};
+
+/// The part of an answer that counts.
+enum Outcome<'a> {
+    Result(&'a str),
+    Error(&'a str),
+}
+
+impl Switch {
+    /// One line from a server.
+    pub fn server_item(&mut self, id: InstanceId, item: &Item<'_>) {
+        match item {
+            Item::Line(line) => self.server_line(id, line),
+            Item::Oversized(lost) => {
+                self.counters.oversized_lines += 1;
+                let call = lost.id.as_deref().and_then(number);
+                if let (Some(call), false) = (call, lost.has_method) {
+                    let text = format!("an answer of {} bytes is more than loom passes on", lost.len);
+                    self.fail_calls(id, &[call], code::TOO_LARGE, &Trouble { text, hint: None });
+                }
+            }
+        }
+    }
+
+    fn server_line(&mut self, id: InstanceId, line: &[u8]) {
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => {
+                self.counters.invalid_utf8 += 1;
+                String::from_utf8_lossy(line)
+            }
+        };
+        let Ok(envelope) = scan::envelope(text.as_bytes()) else {
+            self.counters.garbage_lines += 1;
+            if let Some(instance) = self.instances.get(&id) {
+                tracing::debug!(server = instance.name(), bytes = line.len(), "a line that is not JSON-RPC");
+            }
+            return;
+        };
+        match (&envelope.method, &envelope.id) {
+            (None, _) => self.server_answers(id, &text, &envelope),
+            (Some(method), None) => self.server_notifies(id, &text[method.clone()], &text, &envelope),
+            (Some(method), Some(ask)) => self.server_asks(id, &text[method.clone()], &text[ask.clone()]),
+        }
+    }
+
+    fn server_answers(&mut self, id: InstanceId, text: &str, envelope: &Envelope) {
+        let call = envelope.id.clone().and_then(|range| number(text[range].as_bytes()));
+        let outcome = match (&envelope.result, &envelope.error) {
+            (Some(result), _) => Outcome::Result(&text[result.clone()]),
+            (None, Some(error)) => Outcome::Error(&text[error.clone()]),
+            (None, None) => return self.counters.garbage_lines += 1,
+        };
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some((call, open)) = call.and_then(|call| Some((call, instance.calls.remove(call)?))) else {
+            // Late (given up or cancelled), or an id that was never given out.
+            self.counters.late_answers += 1;
+            return;
+        };
+        match &open.asker {
+            Asker::Client { .. } => self.pass_on(id, open, outcome),
+            Asker::Initialize => self.handshake_answered(id, outcome),
+            Asker::List => self.list_answered(id, call, outcome),
+        }
+    }
+
+    /// An answer to a client's call.
+    fn pass_on(&mut self, id: InstanceId, open: Open, outcome: Outcome<'_>) {
+        let Asker::Client { session, id: client_id, .. } = open.asker else { return };
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        instance.counts.answered += 1;
+        let failed = matches!(outcome, Outcome::Error(_));
+        instance.counts.errors += u64::from(failed);
+        self.metrics.answered(instance.name(), open.began.elapsed(), failed);
+        let bytes = match &outcome {
+            Outcome::Result(text) | Outcome::Error(text) => text.len(),
+        };
+        let full = bytes > NOTIFY_BACKLOG && self.is_full(bytes);
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.calls.remove(&client_id);
+            let out = state.out.tail();
+            match outcome {
+                _ if full => {
+                    let text = "the answer is more than loom can hold back now";
+                    reply::error(out, &client_id, code::BUSY, text, &Detail::default());
+                }
+                Outcome::Error(error) => reply::raw_error(out, &client_id, error.as_bytes()),
+                Outcome::Result(result) => {
+                    let cut = state.hello.max_result_bytes.and_then(|cap| clip::clip(result, cap));
+                    reply::result(out, &client_id, cut.as_deref().unwrap_or(result).as_bytes());
+                }
+            }
+            self.dirty_sessions.insert(session);
+        }
+        self.after_call(id);
+    }
+
+    fn handshake_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let version = match outcome {
+            Outcome::Error(error) => Err(format!("it refused initialize: {}", message_of(error))),
+            Outcome::Result(result) => serde_json::from_str::<serde_json::Value>(result)
+                .ok()
+                .and_then(|result| result["protocolVersion"].as_str().map(str::to_string))
+                .ok_or_else(|| "its answer to initialize has no protocolVersion".to_string())
+                .and_then(known_version),
+        };
+        match version {
+            Ok(version) => {
+                instance.protocol = Some(version);
+                reply::notification(instance.out.tail(), "notifications/initialized", "{}");
+                self.dirty_instances.insert(id);
+                self.ready(id);
+            }
+            Err(text) => instance.give_order(Order::Fail(Trouble { text, hint: None })),
+        }
+    }
+
+    fn list_answered(&mut self, id: InstanceId, _call: u64, outcome: Outcome<'_>) {
+        match outcome {
+            Outcome::Result(result) => self.listed(id, result),
+            Outcome::Error(error) => self.listing_failed(id, message_of(error)),
+        }
+    }
+
+    fn server_notifies(&mut self, id: InstanceId, method: &str, text: &str, envelope: &Envelope) {
+        let params = envelope.params.clone().map_or("{}", |range| &text[range]);
+        match method {
+            r#""notifications/progress""# => self.server_progress(id, params),
+            r#""notifications/tools/list_changed""# => self.relist(id),
+            _ => tracing::debug!(method, "notification of a server not passed on"),
+        }
+    }
+
+    /// Progress belongs to one call: it goes to its client, under the client's own token.
+    fn server_progress(&mut self, id: InstanceId, params: &str) {
+        let Ok([Some(token)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
+        let Some(call) = number(params[token.clone()].as_bytes()) else { return };
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(Asker::Client { session, token: Some(own), .. }) =
+            instance.calls.progress(call, Instant::now())
+        else {
+            // Its call has ended: clients drop the connection over progress for nothing they know.
+            self.counters.dropped_notifications += 1;
+            return;
+        };
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        if state.out.pending().len() > NOTIFY_BACKLOG {
+            self.counters.dropped_notifications += 1;
+            return;
+        }
+        let out = state.out.tail();
+        out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#);
+        reply::splice(out, params.as_bytes(), &[(token, own)]);
+        out.truncate(out.len() - 1);
+        out.extend_from_slice(b"}\n");
+        self.dirty_sessions.insert(*session);
+    }
+
+    /// A request of the server's own. Only `ping` is loom's to answer.
+    fn server_asks(&mut self, id: InstanceId, method: &str, ask: &str) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let out = instance.out.tail();
+        if method == r#""ping""# {
+            reply::result(out, ask.as_bytes(), b"{}");
+        } else {
+            let text = format!("loom does not pass {method} on to clients");
+            reply::error(out, ask.as_bytes(), code::METHOD_NOT_FOUND, &text, &Detail::default());
+        }
+        self.dirty_instances.insert(id);
+    }
+
+    /// The process runs and has shaken hands: its calls go out, and its tools are asked for.
+    fn ready(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        instance.is_ready();
+        tracing::info!(server = instance.name(), ms = instance.began.elapsed().as_millis(), "ready");
+        self.relist(id);
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.send_waiting();
+            instance.wake.notify_one();
+        }
+    }
+}
+
+/// A plain decimal number, as loom's own ids are.
+fn number(raw: &[u8]) -> Option<u64> {
+    std::str::from_utf8(raw).ok()?.parse().ok()
+}
+
+/// The message of a JSON-RPC error object.
+fn message_of(error: &str) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(error).ok();
+    parsed
+        .and_then(|error| error["message"].as_str().map(str::to_string))
+        .unwrap_or_else(|| "no reason given".into())
+}
+
+/// The handshake versions that loom speaks with servers.
+fn known_version(version: String) -> Result<String, String> {
+    match crate::mcp::initialize::negotiate(Some(&version)) == version {
+        true => Ok(version),
+        false => Err(format!("it speaks MCP {version}, which loom does not know")),
+    }
+}
+
+/// Begins the handshake with a process that was just started.
+pub fn shake_hands(instance: &mut Instance, startup: std::time::Duration) -> Instant {
+    let now = Instant::now();
+    let limit = instance.spec.startup_timeout.unwrap_or(startup);
+    let params = crate::mcp::initialize::request(crate::mcp::initialize::NEWEST);
+    instance.ask(Asker::Initialize, "initialize", &params, now, limit);
+    now + limit
+}

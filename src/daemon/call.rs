@@ -1,0 +1,288 @@
+//! The way of a tool call from a client to its server, and how a call ends without an answer.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::request::{Refusal, Request};
+use super::session::{Session, SessionId};
+use super::switch::Switch;
+use crate::mcp::view::{Refusal as Refused, Route};
+use crate::upstream::calls::{Asker, Open};
+use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
+use crate::upstream::life::{ServerState, Trouble};
+use crate::wire::code::{self, Code};
+use crate::wire::reply;
+use crate::wire::scan;
+
+/// A failed server that may start again within this time is waited for; a later one is an error at once.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
+
+/// Where in a `tools/call` line the parts are that loom replaces.
+struct Parts {
+    id: Range<usize>,
+    name: Range<usize>,
+    token: Option<Range<usize>>,
+}
+
+impl Switch {
+    /// `tools/call`: routes by name, takes the client's id and progress token out, passes the rest untouched.
+    pub fn call_tool(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+        let parts = find_parts(request)?;
+        let quoted = &request.line[parts.name.clone()];
+        let name = scan::unquote(quoted).ok_or_else(|| bad_params("`name` must be a text"))?;
+        let view = self.view_of(request.session)?;
+        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
+        if session.calls.contains_key(request.id.as_bytes()) {
+            return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
+        }
+        let (number, own) = match view.view.route(&name) {
+            Route::Tool { server, own_json, .. } => (server, std::borrow::Cow::Borrowed(own_json)),
+            Route::Unlisted { server, rest } => (server, serde_json::Value::from(rest).to_string().into()),
+            Route::Refused { server, reason } => {
+                return Err(refused(&name, view.server_name(server), reason));
+            }
+            Route::Unknown { nearest } => return Err(unknown_tool(&name, &nearest)),
+        };
+        let id = view.instance(number).ok_or_else(gone)?;
+        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
+        check_state(instance, request.now)?;
+        session.called += 1;
+        session.used.insert(id);
+        let asker = Asker::Client {
+            session: request.session,
+            id: request.id.as_bytes().into(),
+            token: parts.token.clone().map(|token| request.line.as_bytes()[token].into()),
+        };
+        if request.line.len() > ROOM_UNCHECKED && self.is_full(request.line.len()) {
+            return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
+        }
+        self.hand_over(request, id, asker, &parts, &own);
+        Ok(())
+    }
+
+    /// Writes the call into the server's stream, or into its queue.
+    fn hand_over(&mut self, request: &Request<'_>, id: InstanceId, asker: Asker, parts: &Parts, own: &str) {
+        let limit_default = self.context.settings.tool_timeout;
+        let (Some(instance), Some(session)) =
+            (self.instances.get_mut(&id), self.sessions.get_mut(&request.session))
+        else {
+            return;
+        };
+        let limit = instance.spec.tool_timeout.unwrap_or(limit_default);
+        let call = instance.calls.mint();
+        let number = call.to_string();
+        let mut edits = vec![(parts.id.clone(), number.as_bytes()), (parts.name.clone(), own.as_bytes())];
+        edits.extend(parts.token.clone().map(|token| (token, number.as_bytes())));
+        edits.sort_by_key(|(range, _)| range.start);
+        session.calls.insert(request.id.as_bytes().into(), (id, call));
+        instance.counts.calls += 1;
+        instance.used = request.now;
+        if instance.open_for_calls() {
+            let start = instance.out.end();
+            reply::splice(instance.out.tail(), request.line.as_bytes(), &edits);
+            let sent = start..instance.out.end();
+            instance.calls.sent(call, asker, request.now, limit, sent);
+            self.dirty_instances.insert(id);
+        } else {
+            let mut line = Vec::new();
+            reply::splice(&mut line, request.line.as_bytes(), &edits);
+            instance.calls.wait(call, asker, request.now, limit, line);
+            instance.want(Demand::Call);
+        }
+        self.clock.note(request.now + limit);
+    }
+
+    /// The client no longer wants an answer.
+    pub fn client_cancels(&mut self, session: SessionId, params: &str) {
+        let Ok([Some(id), _]) = scan::members(params.as_bytes(), ["requestId", "reason"]) else { return };
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        state.lists.retain(|list| list.id.as_bytes() != &params.as_bytes()[id.clone()]);
+        if let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id]) {
+            self.withdraw(instance, call, "the client cancelled the call");
+        }
+    }
+
+    /// Takes a call back from its server. A call that never left is simply forgotten.
+    pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
+        let instance = self.instances.get_mut(&id)?;
+        let open = instance.calls.remove(call)?;
+        if open.sent.is_some() && instance.pipe.is_some() {
+            let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
+            reply::notification(instance.out.tail(), "notifications/cancelled", &params);
+            self.dirty_instances.insert(id);
+        }
+        self.after_call(id);
+        Some(open)
+    }
+
+    /// A call has ended, in whatever way: the next one may go, and whoever waits for calm looks again.
+    pub fn after_call(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.used = Instant::now();
+            if instance.calls.waiting() > 0 {
+                instance.send_waiting();
+                self.dirty_instances.insert(id);
+            }
+            if instance.order == Some(Order::Retire) && instance.calls.is_empty() {
+                instance.wake.notify_one();
+            }
+        }
+        if *self.phase.borrow() != super::switch::Phase::Run {
+            self.calmer.notify_one();
+        }
+    }
+
+    /// Answers calls of an instance with an error. Ids that are not open are passed over.
+    pub fn fail_calls(&mut self, id: InstanceId, calls: &[u64], code: Code, trouble: &Trouble) {
+        for call in calls {
+            let Some(instance) = self.instances.get_mut(&id) else { return };
+            let Some(open) = instance.calls.remove(*call) else { continue };
+            instance.counts.errors += 1;
+            let server = instance.name().to_string();
+            self.metrics.failed(&server, code.name);
+            self.fail_open(open, code, &server, trouble);
+        }
+        self.after_call(id);
+    }
+
+    fn fail_open(&mut self, open: Open, code: Code, server: &str, trouble: &Trouble) {
+        let Asker::Client { session, id, .. } = open.asker else { return };
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.calls.remove(&id);
+        }
+        let mut refusal = Refusal::new(code, trouble.text.clone()).server(server);
+        refusal.detail.hint = trouble.hint.clone();
+        self.refuse(session, &String::from_utf8_lossy(&id), &refusal);
+    }
+
+    /// Ends every call whose time is up, and tells its server.
+    pub fn expire_calls(&mut self, now: Instant) {
+        let late: Vec<(InstanceId, Vec<u64>)> = self
+            .instances
+            .iter()
+            .map(|(id, instance)| (*id, instance.calls.ids(|open| open.deadline <= now)))
+            .filter(|(_, ids)| !ids.is_empty())
+            .collect();
+        for (id, calls) in late {
+            for call in calls {
+                self.expire(id, call);
+            }
+        }
+    }
+
+    fn expire(&mut self, id: InstanceId, call: u64) {
+        let Some(open) = self.withdraw(id, call, "it took too long") else { return };
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let seconds = open.limit.as_secs_f64();
+        match open.asker {
+            Asker::Client { .. } => {
+                instance.counts.errors += 1;
+                let server = instance.name().to_string();
+                self.metrics.failed(&server, code::TIMEOUT.name);
+                let text = format!("{server} did not answer within {seconds} s");
+                let trouble = Trouble { text, hint: Some("loom servers".into()) };
+                self.fail_open(open, code::TIMEOUT, &server, &trouble);
+            }
+            Asker::Initialize => {
+                let text = format!("no answer to initialize within {seconds} s");
+                instance.give_order(Order::Fail(Trouble { text, hint: None }));
+            }
+            Asker::List => self.listing_failed(id, format!("no answer to tools/list within {seconds} s")),
+        }
+    }
+
+    /// The earliest deadline of all calls and lists.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        let calls = self.instances.values().filter_map(|instance| instance.calls.first_deadline());
+        let lists = self.sessions.values().flat_map(|session| &session.lists).map(|list| list.deadline);
+        calls.chain(lists).min()
+    }
+}
+
+/// Lines up to this many bytes are taken without adding up all buffers.
+const ROOM_UNCHECKED: usize = 16 << 10;
+
+fn find_parts(request: &Request<'_>) -> Result<Parts, Refusal> {
+    let params = request.params.clone().ok_or_else(|| bad_params("`params` is missing"))?;
+    let bytes = request.line.as_bytes();
+    let shift = |range: Range<usize>, by: usize| range.start + by..range.end + by;
+    let found = scan::members(&bytes[params.clone()], ["name", "_meta"]);
+    let [name, meta] = found.map_err(|error| bad_params(&error.to_string()))?;
+    let name = shift(name.ok_or_else(|| bad_params("`name` is missing"))?, params.start);
+    let token = match meta.map(|meta| shift(meta, params.start)) {
+        Some(meta) if bytes[meta.start] == b'{' => {
+            let found = scan::members(&bytes[meta.clone()], ["progressToken"]);
+            let [token] = found.map_err(|error| bad_params(&error.to_string()))?;
+            token.map(|token| shift(token, meta.start))
+        }
+        _ => None,
+    };
+    Ok(Parts { id: request.id_at.clone(), name, token })
+}
+
+fn bad_params(text: &str) -> Refusal {
+    Refusal::new(code::INVALID_PARAMS, format!("tools/call: {text}"))
+}
+
+fn gone() -> Refusal {
+    Refusal::new(code::SERVER_UNAVAILABLE, "the server was just removed from the registry")
+        .hint("loom servers")
+}
+
+fn refused(name: &str, server: &str, reason: Refused) -> Refusal {
+    let why = match reason {
+        Refused::Disabled => "the registry does not enable it",
+        Refused::NotInProfile => "it is not part of this client's tool profile",
+    };
+    Refusal::new(code::TOOL_REFUSED, format!("the tool {name} may not be called: {why}")).server(server)
+}
+
+fn unknown_tool(name: &str, nearest: &[String]) -> Refusal {
+    let refusal = Refusal::new(code::TOOL_NOT_FOUND, format!("unknown tool: {name}"));
+    match nearest {
+        [] => refusal.hint("loom tools list"),
+        names => refusal.hint(names.join(", ")),
+    }
+}
+
+/// A server that cannot answer soon is an error at once, by name.
+fn check_state(instance: &Instance, now: Instant) -> Result<(), Refusal> {
+    let name = instance.name();
+    match &instance.state {
+        ServerState::CrashLoop { trouble } => {
+            let text = format!("{name} is in a crash loop: {}", trouble.text);
+            let hint = format!("loom servers restart {name}");
+            Err(Refusal::new(code::SERVER_UNAVAILABLE, text).server(name).hint(hint))
+        }
+        ServerState::Failed { trouble, retry_at } if *retry_at > now + WORTH_WAITING => {
+            let wait = retry_at.duration_since(now).as_secs();
+            let text = format!("{name} does not start: {} (next try in {wait} s)", trouble.text);
+            let mut refusal = Refusal::new(code::SERVER_UNAVAILABLE, text).server(name);
+            refusal.detail.hint = trouble.hint.clone();
+            Err(refusal)
+        }
+        ServerState::Failed { .. }
+        | ServerState::Idle
+        | ServerState::Starting
+        | ServerState::Ready { .. } => Ok(()),
+    }
+}
+
+impl Switch {
+    /// The connection is gone: its calls are taken back from their servers.
+    pub fn close_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        let Session { calls, hello, used, .. } = session;
+        tracing::info!(session = id, client = hello.agent_hint, pid = hello.pid, "client left");
+        for (instance, call) in calls.into_values() {
+            self.withdraw(instance, call, "the client is gone");
+        }
+        for instance in used {
+            if let Some(instance) = self.instances.get_mut(&instance) {
+                instance.used = Instant::now();
+                instance.wake.notify_one();
+            }
+        }
+        self.calmer.notify_one();
+    }
+}

@@ -1,0 +1,136 @@
+//! The environment that servers get and `${env:…}` sees: a person's shell, not whichever client came first.
+
+use std::collections::BTreeMap;
+
+use crate::paths::Paths;
+
+/// Where PATH and the like came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A person started this daemon, or handed it their shell's environment since.
+    Person,
+    /// A client or a service started it; this is what the last `loom start` recorded.
+    Recorded,
+    /// A client or a service started it, and nothing was ever recorded.
+    Inherited,
+}
+
+#[derive(Clone, Debug)]
+pub struct Environment {
+    pub values: BTreeMap<String, String>,
+    pub origin: Origin,
+}
+
+/// Folders that a login shell usually has on PATH, for when nobody has told us the real one.
+const USUAL_PATH: &[&str] =
+    &["/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Names that belong to the login session, whoever recorded what and when.
+const SESSION: &[&str] = &["HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"];
+
+impl Environment {
+    /// `own` is this process's environment; `by_person` says whether a person's shell gave it.
+    pub fn new(own: BTreeMap<String, String>, by_person: bool, paths: &Paths) -> Self {
+        if by_person {
+            return Environment { values: own, origin: Origin::Person };
+        }
+        match recorded(paths) {
+            Some(mut values) => {
+                for name in SESSION {
+                    if let Some(value) = own.get(*name) {
+                        values.insert((*name).into(), value.clone());
+                    }
+                }
+                Environment { values, origin: Origin::Recorded }
+            }
+            None => Environment { values: with_usual_path(own, paths), origin: Origin::Inherited },
+        }
+    }
+
+    /// A person's shell handed over its environment.
+    pub fn adopt(&mut self, values: BTreeMap<String, String>) {
+        self.values.extend(values);
+        self.origin = Origin::Person;
+    }
+
+    /// What to do about a variable that is not there.
+    ///
+    /// With `secret`, its name says that it is one: those are never recorded on disk.
+    pub fn hint(&self, started_by: &str, secret: bool) -> String {
+        match (&self.origin, secret) {
+            (Origin::Person, _) => "set it in your shell, then `loom start`".into(),
+            (Origin::Recorded | Origin::Inherited, true) => format!(
+                "the daemon was started by {started_by}, and loom keeps no secrets of your shell on disk; \
+                 run `loom start` in a shell that has it"
+            ),
+            (Origin::Recorded | Origin::Inherited, false) => {
+                format!("the daemon was started by {started_by}; run `loom start` in a shell that has it")
+            }
+        }
+    }
+}
+
+fn recorded(paths: &Paths) -> Option<BTreeMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Record {
+        env: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(paths.environment_file()).ok()?;
+    match serde_json::from_str::<Record>(&text) {
+        Ok(record) => Some(record.env),
+        Err(error) => {
+            tracing::warn!(%error, "the recorded environment cannot be read");
+            None
+        }
+    }
+}
+
+fn with_usual_path(mut own: BTreeMap<String, String>, paths: &Paths) -> BTreeMap<String, String> {
+    let path = own.entry("PATH".into()).or_default();
+    let local = paths.home().join(".local/bin").display().to_string();
+    for dir in std::iter::once(local.as_str()).chain(USUAL_PATH.iter().copied()) {
+        if !path.split(':').any(|have| have == dir) {
+            if !path.is_empty() {
+                path.push(':');
+            }
+            path.push_str(dir);
+        }
+    }
+    own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn a_client_does_not_decide_the_path() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::new(Some(home.path().into())).unwrap();
+        std::fs::create_dir_all(paths.state_dir()).unwrap();
+        std::fs::write(paths.environment_file(), r#"{"recorded_by":"x","at":1,"env":{"PATH":"/mine"}}"#)
+            .unwrap();
+        let own = map(&[("PATH", "/client"), ("HOME", "/home"), ("SECRET", "x")]);
+        let found = Environment::new(own.clone(), false, &paths);
+        assert_eq!(
+            (found.values, found.origin),
+            (map(&[("HOME", "/home"), ("PATH", "/mine")]), Origin::Recorded)
+        );
+        assert_eq!(Environment::new(own.clone(), true, &paths).values, own);
+    }
+
+    #[test]
+    fn without_a_record_the_usual_folders_are_added() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = Paths::new(Some(home.path().into())).unwrap();
+        let found = Environment::new(map(&[("PATH", "/usr/bin")]), false, &paths);
+        let path = &found.values["PATH"];
+        assert!(path.starts_with("/usr/bin:") && path.ends_with("/sbin"), "{path}");
+        assert_eq!(path.matches("/usr/bin").count(), 1);
+        assert_eq!(found.origin, Origin::Inherited);
+    }
+}

@@ -1,0 +1,216 @@
+//! What the daemon answers by itself: the handshake, the merged list of tools, the `loom://` resources.
+
+use std::time::Instant;
+
+use super::control;
+use super::hello::{self, Hello};
+use super::request::{Refusal, Request};
+use super::session::{Session, SessionId};
+use super::status;
+use super::switch::Switch;
+use crate::mcp::initialize;
+use crate::mcp::inventory::{self, Uri};
+use crate::wire::code;
+use crate::wire::reply;
+
+/// `loom://tools` lists whole tools up to this size, in bytes (the original's resource limit).
+const RESOURCE_MAX: usize = 64_000;
+
+/// A request that waits until the tools of all its servers are known, or its time is up.
+#[derive(Debug)]
+pub struct WaitingList {
+    pub id: String,
+    pub deadline: Instant,
+    pub kind: ListKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListKind {
+    /// `tools/list` of a client.
+    Tools,
+    /// `loom/tools` of the command line.
+    Inventory,
+}
+
+impl Switch {
+    /// The hello line of a new connection. `None`: it was answered with an error and is to be closed.
+    pub fn open_session(
+        &mut self,
+        line: &[u8],
+        stream: tokio::net::unix::OwnedWriteHalf,
+    ) -> Option<SessionId> {
+        let mut out = Vec::new();
+        let outcome = hello::parse(line).and_then(|(id, hello)| match self.check_profile(&hello) {
+            Some(text) => Err((id, code::CONFIG, text)),
+            None => Ok((id, hello)),
+        });
+        let (id, hello) = match outcome {
+            Ok(accepted) => accepted,
+            Err((id, code, text)) => {
+                let mut detail = reply::Detail::default();
+                if code == code::VERSION_MISMATCH {
+                    detail.hint = Some("loom restart".into());
+                }
+                reply::error(&mut out, id.to_string().as_bytes(), code, &text, &detail);
+                // A fresh socket takes a line; if it is gone already, nobody wants the answer.
+                let _ = stream.try_write(&out);
+                return None;
+            }
+        };
+        let answer = serde_json::json!({
+            "protocol": hello::PROTOCOL,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "epoch": self.context.epoch,
+        });
+        let session_id = self.next_session_id();
+        tracing::info!(
+            session = session_id,
+            client = hello.agent_hint,
+            pid = hello.pid,
+            cwd = hello.cwd,
+            "client came"
+        );
+        let proxy = hello.role == hello::Role::Proxy;
+        let mut session = Session::new(hello, stream);
+        reply::result(session.out.tail(), id.to_string().as_bytes(), answer.to_string().as_bytes());
+        self.sessions.insert(session_id, session);
+        self.dirty_sessions.insert(session_id);
+        if proxy && let Ok(view) = self.view_of(session_id) {
+            self.discover(&view);
+        }
+        Some(session_id)
+    }
+
+    fn check_profile(&self, hello: &Hello) -> Option<String> {
+        let name = hello.profile.as_deref()?;
+        let profiles = &self.context.settings.profiles;
+        if profiles.contains_key(name) {
+            return None;
+        }
+        let file = self.context.paths.config_file();
+        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none is defined".into() } else { known.join(", ") };
+        Some(format!("no tool profile `{name}` in {} (known: {known})", file.display()))
+    }
+
+    pub fn initialize(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+        let view = self.view_of(request.session)?;
+        let mut servers = Vec::new();
+        let mut failed = Vec::new();
+        for (name, id) in view.servers() {
+            let Some(instance) = self.instances.get(id) else { continue };
+            match instance.state.trouble() {
+                Some(trouble) => failed.push((name.clone(), trouble.text.clone())),
+                None => servers.push((name.clone(), instance.spec.description.clone())),
+            }
+        }
+        let instructions = initialize::instructions(&view.view, &servers, &failed);
+        let answer = initialize::answer(request.params(), env!("CARGO_PKG_VERSION"), &instructions);
+        self.answer(request, &answer)
+    }
+
+    /// `tools/list`: from the catalog, at once; servers never listed before are waited for, for a while.
+    pub fn list_tools(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+        let wait = self.context.settings.list_wait;
+        self.wait_for_list(request, ListKind::Tools, wait)
+    }
+
+    pub fn wait_for_list(
+        &mut self,
+        request: &Request<'_>,
+        kind: ListKind,
+        wait: std::time::Duration,
+    ) -> Result<(), Refusal> {
+        let view = self.view_of(request.session)?;
+        self.discover(&view);
+        let list = WaitingList { id: request.id.into(), deadline: request.now + wait, kind };
+        if self.settled(request.session) || wait.is_zero() {
+            self.answer_list(request.session, &list);
+        } else if let Some(session) = self.sessions.get_mut(&request.session) {
+            self.clock.note(list.deadline);
+            session.lists.push(list);
+        }
+        Ok(())
+    }
+
+    /// Whether every server of this client's view has its tools known, or cannot have them.
+    fn settled(&mut self, session: SessionId) -> bool {
+        let Ok(view) = self.view_of(session) else { return true };
+        view.instances().all(|id| self.instances.get(&id).is_none_or(|instance| instance.tools_settled()))
+    }
+
+    fn answer_list(&mut self, session: SessionId, list: &WaitingList) {
+        // Servers that just came in are part of the answer, so no `list_changed` has to follow.
+        let Ok(view) = self.view_of(session) else { return };
+        match list.kind {
+            ListKind::Tools => self.answer_to(session, &list.id, &view.view.list),
+            ListKind::Inventory => {
+                let inventory = control::inventory(self, &view);
+                self.answer_to(session, &list.id, &inventory);
+            }
+        }
+    }
+
+    /// Something about a server's tools became known: lists that wait for nothing more are answered.
+    pub fn answer_settled_lists(&mut self) {
+        let waiting: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| !session.lists.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.view = None;
+            }
+            if !self.settled(id) {
+                continue;
+            }
+            let lists = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.lists));
+            for list in lists.unwrap_or_default() {
+                self.answer_list(id, &list);
+            }
+        }
+    }
+
+    /// Lists whose time is up get what is known.
+    pub fn expire_lists(&mut self, now: Instant) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            let (late, rest) =
+                std::mem::take(&mut session.lists).into_iter().partition(|list| list.deadline <= now);
+            session.lists = rest;
+            let late: Vec<WaitingList> = late;
+            for list in late {
+                self.answer_list(id, &list);
+            }
+        }
+    }
+
+    /// `resources/read` of loom's own resources.
+    pub fn read_resource(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+        let params: serde_json::Value = serde_json::from_str(request.params()).unwrap_or_default();
+        let wrong = |text: String| Refusal::new(code::INVALID_PARAMS, text);
+        let uri =
+            params["uri"].as_str().ok_or_else(|| wrong("resources/read: `uri` must be a text".into()))?;
+        let parsed = inventory::parse(uri).map_err(wrong)?;
+        let view = self.view_of(request.session)?;
+        let size = self.sessions.get(&request.session).map_or(100, |session| session.hello.page_size);
+        let size = size.clamp(10, 500);
+        let pretty = |value: serde_json::Value| serde_json::to_string_pretty(&value).unwrap_or_default();
+        let text = match parsed {
+            Uri::Config => pretty(status::config(self)),
+            Uri::Servers => pretty(serde_json::json!({ "servers": status::servers(self) })),
+            Uri::Health => pretty(status::health(self)),
+            Uri::Tools => inventory::tools(&view.view, RESOURCE_MAX),
+            Uri::Index => inventory::index(&view.view, size).map_err(wrong)?,
+            Uri::Page(page) => inventory::page(&view.view, None, page, size).map_err(wrong)?,
+            Uri::ServerPage { server, page } => {
+                inventory::page(&view.view, Some(&server), page, size).map_err(wrong)?
+            }
+        };
+        self.answer(request, &inventory::read_result(uri, &text))
+    }
+}

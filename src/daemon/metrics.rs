@@ -1,0 +1,125 @@
+//! Numbers for `/metrics`, in Prometheus' text format.
+
+use foldhash::HashMap;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use super::switch::Switch;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByServer {
+    server: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByServerAndCode {
+    server: String,
+    code: String,
+}
+
+/// One server's counters, looked up once.
+struct Fast {
+    calls: Counter,
+    errors: Counter,
+    seconds: Histogram,
+}
+
+/// Counts calls as they end.
+#[derive(Default)]
+pub struct Metrics {
+    fast: HashMap<String, Fast>,
+    calls: Family<ByServer, Counter>,
+    errors: Family<ByServer, Counter>,
+    failures: Family<ByServerAndCode, Counter>,
+    ends: Family<ByServer, Counter>,
+    seconds: Option<Family<ByServer, Histogram, fn() -> Histogram>>,
+}
+
+/// From 1/8 ms to about 16 s.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_125, 2.0, 18))
+}
+
+impl Metrics {
+    /// A server answered a call, with a result or an error of its own.
+    pub fn answered(&mut self, server: &str, took: Duration, failed: bool) {
+        if !self.fast.contains_key(server) {
+            let fast = self.look_up(server);
+            self.fast.insert(server.to_string(), fast);
+        }
+        let Some(fast) = self.fast.get(server) else { return };
+        fast.calls.inc();
+        fast.seconds.observe(took.as_secs_f64());
+        if failed {
+            fast.errors.inc();
+        }
+    }
+
+    fn look_up(&mut self, server: &str) -> Fast {
+        let label = ByServer { server: server.to_string() };
+        let seconds =
+            self.seconds.get_or_insert_with(|| Family::new_with_constructor(histogram as fn() -> Histogram));
+        Fast {
+            calls: self.calls.get_or_create(&label).clone(),
+            errors: self.errors.get_or_create(&label).clone(),
+            seconds: seconds.get_or_create(&label).clone(),
+        }
+    }
+
+    /// loom itself ended a call with an error.
+    pub fn failed(&self, server: &str, code: &str) {
+        let label = ByServerAndCode { server: server.into(), code: code.into() };
+        self.failures.get_or_create(&label).inc();
+    }
+
+    /// A server's process ended without being asked to, or did not get ready.
+    pub fn ended(&self, server: &str) {
+        self.ends.get_or_create(&ByServer { server: server.into() }).inc();
+    }
+}
+
+/// The text of `/metrics`.
+pub fn render(switch: &Switch) -> String {
+    let mut registry = Registry::with_prefix("loom_daemon");
+    let metrics = &switch.metrics;
+    registry.register("tool_calls", "Calls that servers answered", metrics.calls.clone());
+    registry.register("tool_errors", "Answers of servers that were errors", metrics.errors.clone());
+    registry.register("call_failures", "Calls that loom ended with an error", metrics.failures.clone());
+    registry.register("process_ends", "Ends of server processes that nobody asked for", metrics.ends.clone());
+    if let Some(seconds) = &metrics.seconds {
+        registry.register("tool_call_duration_seconds", "From request to answer", seconds.clone());
+    }
+    let mut gauge = |name: &str, help: &str, value: usize| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    gauge("calls_in_flight", "Calls without an answer yet", switch.active_calls());
+    gauge("clients", "Connected clients and commands", switch.sessions.len());
+    gauge("buffered_bytes", "Bytes held back for slow peers", switch.buffered());
+    let running = switch.instances.values().filter(|instance| instance.pipe.is_some()).count();
+    gauge("processes_running", "Server processes", running);
+    let counters = &switch.counters;
+    for (name, help, value) in [
+        ("invalid_utf8_lines", "Lines that were not UTF-8", counters.invalid_utf8),
+        ("garbage_lines", "Lines that were not JSON-RPC", counters.garbage_lines),
+        ("oversized_lines", "Lines thrown away for their length", counters.oversized_lines),
+        ("dropped_notifications", "Notifications that nobody could take", counters.dropped_notifications),
+        ("late_answers", "Answers that nobody waited for", counters.late_answers),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = encode(&mut text, &registry);
+    text
+}

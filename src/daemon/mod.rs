@@ -1,0 +1,47 @@
+//! `loomd`: runs every MCP server once, and routes all calls.
+//!
+//! Arrows: `session` and `keeper` tasks read bytes and hand them to the [`switch`], which decides and writes.
+//! Nothing sends to anything that could be waiting for it: writes that do not fit are left to a small task of
+//! their own, and whoever reads too slowly only grows their own bounded backlog.
+
+pub mod answer;
+pub mod call;
+pub mod catalogs;
+pub mod clock;
+pub mod control;
+pub mod environment;
+pub mod guardian;
+pub mod hello;
+pub mod http;
+pub mod keeper;
+pub mod launch;
+pub mod local;
+pub mod lock;
+pub mod metrics;
+pub mod reload;
+pub mod request;
+pub mod run;
+pub mod session;
+pub mod status;
+pub mod switch;
+pub mod views;
+
+use std::path::PathBuf;
+
+use crate::paths::Paths;
+use crate::settings::Settings;
+
+/// How a daemon is to run.
+pub struct Options {
+    pub paths: Paths,
+    pub settings: Settings,
+    /// `--registry`.
+    pub registry: Option<PathBuf>,
+    pub socket: PathBuf,
+    /// For people: `loom start (pid 12)`.
+    pub started_by: String,
+    /// Leave the starter's terminal and session; its standard error is used until the daemon is ready.
+    pub detach: bool,
+    /// A person's shell gave this process its environment.
+    pub by_person: bool,
+}

@@ -1,0 +1,220 @@
+//! A changed registry: read, checked, swapped in whole; only the servers that changed are touched.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use notify::{EventKind, RecursiveMode, Watcher};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::request::Refusal;
+use super::switch::{Context, Loaded, Shared, Switch};
+use crate::fault::{Explain, Kind};
+use crate::registry::Registry;
+use crate::registry::diff::{self, Diff};
+use crate::registry::find::{self, FindError, Found};
+use crate::registry::finding::Level;
+use crate::registry::parse;
+use crate::upstream::instance::{Demand, Order};
+use crate::upstream::life::ServerState;
+use crate::wire::code;
+
+/// An editor writes a file in several steps.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// A registry file that cannot be in force.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{}", shown(.0))]
+    Find(FindError),
+    #[error("{}", .0.join("\n       "))]
+    Wrong(Vec<String>),
+}
+
+impl Explain for LoadError {
+    fn kind(&self) -> Kind {
+        Kind::Config
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            LoadError::Find(error) => error.hint(),
+            LoadError::Wrong(_) => Some("loom check".into()),
+        }
+    }
+}
+
+impl LoadError {
+    fn findings(&self) -> Vec<String> {
+        match self {
+            LoadError::Find(_) => vec![self.to_string()],
+            LoadError::Wrong(findings) => findings.clone(),
+        }
+    }
+}
+
+/// An error with its cause.
+fn shown(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Reads the registry that is in force for a daemon: never one from a working directory.
+pub fn load(context: &Context) -> Result<(Registry, Found), LoadError> {
+    let found =
+        find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
+    let bytes = find::read(&found.path).map_err(LoadError::Find)?;
+    let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
+    let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
+    for finding in parsed.findings.iter().filter(|finding| finding.level == Level::Warning) {
+        tracing::warn!("{finding}");
+    }
+    match parsed.registry {
+        Some(registry) => Ok((registry, found)),
+        None => {
+            let errors = parsed.findings.iter().filter(|finding| finding.level == Level::Error);
+            Err(LoadError::Wrong(errors.map(ToString::to_string).collect()))
+        }
+    }
+}
+
+impl Switch {
+    /// Reads the registry anew. A broken file changes nothing.
+    pub fn reload(&mut self) -> Result<Diff, LoadError> {
+        let (registry, found) = match load(&self.context) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::error!(%error, "the registry stays as it was");
+                self.loaded.error = Some(error.to_string());
+                return Err(error);
+            }
+        };
+        let diff = diff::diff(&self.loaded.registry, &registry);
+        self.loaded = Loaded { registry: Rc::new(registry), found, error: None };
+        tracing::info!(added = ?diff.added, removed = ?diff.removed, changed = ?diff.changed, "registry read");
+        self.settle_instances();
+        self.tools_changed();
+        self.discover_for_clients();
+        Ok(diff)
+    }
+
+    /// Instances whose process would be started differently now, or not at all, go; the others take over what
+    /// changed about them without a restart.
+    fn settle_instances(&mut self) {
+        let registry = self.loaded.registry.clone();
+        let retire_by = Instant::now() + self.context.settings.drain_timeout;
+        for instance in self.instances.values_mut() {
+            let server = registry.servers.iter().find(|server| server.name.as_str() == instance.name());
+            let kept = server.filter(|server| !server.disabled).and_then(|server| {
+                let spec = server
+                    .targets()
+                    .map(Some)
+                    .chain([None])
+                    .map(|target| server.spec_for(target))
+                    .find(|spec| spec.key() == instance.key);
+                Some((server.clone(), spec?))
+            });
+            match kept {
+                Some((server, spec)) => {
+                    instance.server = Rc::new(server);
+                    instance.spec = Rc::new(spec);
+                    instance.wake.notify_one();
+                }
+                None => {
+                    instance.retire_by = retire_by;
+                    instance.give_order(Order::Retire);
+                }
+            }
+        }
+    }
+
+    fn discover_for_clients(&mut self) {
+        let ids: BTreeSet<u32> = self.sessions.keys().copied().collect();
+        for id in ids {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.view = None;
+            }
+            if let Ok(view) = self.view_of(id) {
+                self.discover(&view);
+            }
+        }
+    }
+
+    /// `loom reload`: also clears what failed, and asks every server for its tools.
+    pub fn reload_for_person(&mut self) -> Result<Value, Refusal> {
+        let diff = self.reload().map_err(|error| {
+            let mut refusal = Refusal::new(code::CONFIG, "the registry is wrong; what was in force stays so");
+            refusal.detail.findings = error.findings();
+            refusal.hint("loom check")
+        })?;
+        let ids: Vec<u32> = self.instances.keys().copied().collect();
+        for id in ids {
+            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            if instance.state.trouble().is_some() {
+                instance.history.forgive();
+                instance.state = ServerState::Idle;
+            }
+            instance.listing.error = None;
+            instance.want(Demand::Tools);
+            self.relist(id);
+        }
+        Ok(json!({
+            "reloaded": true,
+            "servers": self.loaded.registry.servers.len(),
+            "added": diff.added,
+            "removed": diff.removed,
+            "changed": diff.changed,
+            "unchanged": diff.unchanged.len(),
+        }))
+    }
+}
+
+/// Reloads when the registry file changes, for ever. Its folder is watched: editors replace files.
+pub async fn watch(shared: Shared) {
+    let (tell, mut told) = mpsc::channel::<()>(1);
+    let _watcher = match begin(&shared, tell) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            tracing::warn!(%error, "the registry file is not watched; use `loom reload`");
+            return;
+        }
+    };
+    let mut seen = fingerprint(&shared.borrow().loaded.found.path);
+    while told.recv().await.is_some() {
+        tokio::time::sleep(SETTLE).await;
+        while told.try_recv().is_ok() {}
+        let path = shared.borrow().loaded.found.path.clone();
+        let now = fingerprint(&path);
+        if now == seen || now.is_none() {
+            continue;
+        }
+        seen = now;
+        let mut switch = shared.borrow_mut();
+        // The error is kept for `loom status` and has been logged.
+        let _ = switch.reload();
+        switch.flush();
+    }
+}
+
+fn begin(shared: &Shared, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let is_change = |kind: &EventKind| kind.is_create() || kind.is_modify() || kind.is_remove();
+        if event.is_ok_and(|event| is_change(&event.kind)) {
+            // One waiting message says all there is to say.
+            let _ = tell.try_send(());
+        }
+    })?;
+    let path = shared.borrow().loaded.found.path.clone();
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    watcher.watch(dir, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
+
+/// What the file holds, so that only a real change is followed.
+fn fingerprint(path: &Path) -> Option<Vec<u8>> {
+    std::fs::read(path).ok()
+}

@@ -1,0 +1,276 @@
+//! The daemon's life: lock, registry, socket; then serving; then an orderly end.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use super::environment::Environment;
+use super::hello::Role;
+use super::switch::{Context, Loaded, Phase, Shared, Switch};
+use super::{Options, clock, http, lock, reload, session};
+use crate::fault::{Fault, Kind, Plain};
+use crate::paths::{Paths, check_socket};
+use crate::upstream::instance::Order;
+use crate::wire::reply;
+use crate::{file, log};
+
+/// Servers have so long to end when the daemon does, beyond the drain of calls.
+const SERVERS_END: Duration = Duration::from_secs(7);
+
+/// Descriptors that the daemon asks for: three for a server, one for a client.
+const DESCRIPTORS: u64 = 8192;
+
+/// Runs the daemon until it is stopped. Returns only an error that kept it from serving.
+pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<(), Fault> {
+    if options.detach {
+        // Fails only for a group leader, which then already has a session of its own.
+        let _ = rustix::process::setsid();
+    }
+    check_socket(&options.socket)?;
+    let paths = &options.paths;
+    prepare_folders(paths)?;
+    let _lock = lock::take(&paths.lock_file(), &options.started_by)?;
+    log::init(paths.daemon_log(), &options.settings.log, options.settings.log_bytes);
+    raise_descriptor_limit();
+    let environment = Environment::new(environment, options.by_person, paths);
+    let context = Rc::new(Context {
+        epoch: since_epoch_ms(),
+        exe: own_binary()?,
+        socket: options.socket,
+        registry_flag: options.registry,
+        started_by: options.started_by,
+        began: Instant::now(),
+        paths: options.paths,
+        settings: options.settings,
+    });
+    let (registry, found) = reload::load(&context)?;
+    let loaded = Loaded { registry: Rc::new(registry), found, error: None };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Plain::new(Kind::Unavailable, format!("no event loop: {error}")))?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, serve(context, environment, loaded, options.detach))
+}
+
+fn prepare_folders(paths: &Paths) -> Result<(), Plain> {
+    for dir in [paths.config_dir(), paths.state_dir(), paths.logs_dir()] {
+        file::private_dir(&dir).map_err(|error| {
+            Plain::new(Kind::Unavailable, format!("cannot make the folder {}: {error}", dir.display()))
+        })?;
+    }
+    // Others must not reach the socket, whoever made the folder.
+    let private = std::fs::Permissions::from_mode(0o700);
+    if let Err(error) = std::fs::set_permissions(paths.config_dir(), private) {
+        tracing::debug!(%error, "the folder's mode stays as it is");
+    }
+    sweep(&paths.state_dir());
+    sweep(&paths.catalog_dir());
+    Ok(())
+}
+
+/// Removes temporary files that a killed daemon left.
+fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(".loom-") {
+            // One that cannot be removed is only untidy.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    if limit.current.is_some_and(|current| current < DESCRIPTORS.min(most)) {
+        let wanted = Rlimit { current: Some(DESCRIPTORS.min(most)), maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+fn since_epoch_ms() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or_default())
+}
+
+/// The running binary itself: on Linux also after its file was replaced by an upgrade.
+fn own_binary() -> Result<PathBuf, Plain> {
+    let link = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && link.exists() {
+        return Ok(link.into());
+    }
+    std::env::current_exe()
+        .map_err(|error| Plain::new(Kind::Unavailable, format!("which binary am I: {error}")))
+}
+
+async fn serve(
+    context: Rc<Context>,
+    environment: Environment,
+    loaded: Loaded,
+    detached: bool,
+) -> Result<(), Fault> {
+    let listener = bind(&context.socket)?;
+    let (phase, mut phases) = watch::channel(Phase::Run);
+    let errors = context.paths.daemon_err();
+    let socket = context.socket.clone();
+    let shared = Switch::new(context, environment, loaded, phase);
+    // These run as long as the daemon does, and end with its runtime.
+    tokio::task::spawn_local(http::serve(shared.clone()));
+    tokio::task::spawn_local(clock::run(shared.clone()));
+    tokio::task::spawn_local(reload::watch(shared.clone()));
+    tokio::task::spawn_local(signals(shared.clone()));
+    tracing::info!(pid = std::process::id(), socket = %socket.display(), "serving");
+    if detached {
+        leave_the_terminal(&errors)?;
+    }
+    tokio::select! {
+        () = accept(&shared, &listener) => {}
+        _ = phases.wait_for(|phase| *phase != Phase::Run) => {}
+    }
+    drop(listener);
+    end(&shared).await;
+    // The next daemon removes a socket that is left; this is only tidy.
+    let _ = std::fs::remove_file(&socket);
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Under the lock: whatever is at the path is a dead daemon's.
+fn bind(path: &Path) -> Result<UnixListener, Plain> {
+    let wrong = |error: std::io::Error| {
+        Plain::new(Kind::Unavailable, format!("cannot serve the socket {}: {error}", path.display()))
+    };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(wrong)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+    Ok(listener)
+}
+
+/// Lets go of the starter's standard error, which tells the starter that all is well.
+fn leave_the_terminal(errors: &Path) -> Result<(), Plain> {
+    let target = log::append_to(errors).or_else(|_| std::fs::File::options().write(true).open("/dev/null"));
+    target
+        .and_then(|file| Ok(rustix::stdio::dup2_stderr(&file)?))
+        .map_err(|error| Plain::new(Kind::Unavailable, format!("cannot open {}: {error}", errors.display())))
+}
+
+async fn accept(shared: &Shared, listener: &UnixListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Ends with its connection; at the end of the daemon all are waited for together.
+                tokio::task::spawn_local(session::serve(shared.clone(), stream));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a client could not be let in");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// TERM and INT drain, a second one ends at once; HUP reloads.
+async fn signals(shared: Shared) {
+    let (Ok(mut term), Ok(mut int), Ok(mut hup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be received");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = term.recv() => more_urgent(&shared),
+            _ = int.recv() => more_urgent(&shared),
+            _ = hup.recv() => {
+                let mut switch = shared.borrow_mut();
+                // The error is kept for `loom status` and has been logged.
+                let _ = switch.reload();
+                switch.flush();
+            }
+        }
+    }
+}
+
+fn more_urgent(shared: &Shared) {
+    let switch = shared.borrow();
+    let next = if switch.phase() == Phase::Run { Phase::Drain } else { Phase::Kill };
+    switch.phase.send_replace(next);
+}
+
+/// Drain, servers, clients. A second signal cuts it short.
+async fn end(shared: &Shared) {
+    let mut phases = shared.borrow().phase.subscribe();
+    tokio::select! {
+        () = orderly_end(shared) => {}
+        _ = phases.wait_for(|phase| *phase == Phase::Kill) => tracing::warn!("ending at once"),
+    }
+}
+
+async fn orderly_end(shared: &Shared) {
+    let drain = shared.borrow_mut().begin_drain();
+    let calm = shared.borrow().calmer.clone();
+    let calls_done = async {
+        while shared.borrow().active_calls() > 0 {
+            calm.notified().await;
+        }
+    };
+    if timeout(drain, calls_done).await.is_err() {
+        tracing::warn!(calls = shared.borrow().active_calls(), "calls are cut off");
+    }
+    shared.borrow_mut().retire_all();
+    let servers_done = async {
+        while !shared.borrow().instances.is_empty() {
+            calm.notified().await;
+        }
+    };
+    if timeout(SERVERS_END, servers_done).await.is_err() {
+        tracing::error!("servers are left to the guardian");
+    }
+    let written = async {
+        while shared.borrow().sessions.values().any(|session| !session.out.pending().is_empty()) {
+            shared.borrow_mut().flush_all();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if timeout(Duration::from_secs(1), written).await.is_err() {
+        tracing::warn!("a client did not read its last answers");
+    }
+}
+
+impl Switch {
+    /// Tells every proxy to hold new calls back. Returns how long running ones may take.
+    fn begin_drain(&mut self) -> Duration {
+        for session in self.sessions.values_mut().filter(|session| session.hello.role == Role::Proxy) {
+            reply::notification(session.out.tail(), "loom/draining", "{}");
+        }
+        self.flush_all();
+        self.context.settings.drain_timeout
+    }
+
+    fn retire_all(&mut self) {
+        let now = Instant::now();
+        for instance in self.instances.values_mut() {
+            instance.retire_by = now;
+            instance.give_order(Order::Retire);
+        }
+    }
+
+    fn flush_all(&mut self) {
+        self.sessions.values_mut().for_each(super::session::Session::flush);
+    }
+}

@@ -1,0 +1,187 @@
+//! The switch: every session, every server instance and the calls between them, in one place.
+//!
+//! One thread owns it. Tasks borrow it for the length of one plain function and never across an await, so there
+//! is no lock and no order of locks. The task that has read bytes hands them to the switch, and the switch
+//! writes what they lead to before it returns (`flush`): a call costs no channel, no task and no timer.
+
+use foldhash::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::time::Instant;
+
+use tokio::sync::{Notify, watch};
+
+use super::clock::Clock;
+use super::environment::Environment;
+use super::guardian::Guardian;
+use super::metrics::Metrics;
+use super::session::{CHUNK, Session, SessionId};
+use super::views::Views;
+use crate::paths::Paths;
+use crate::registry::Registry;
+use crate::registry::find::Found;
+use crate::settings::Settings;
+use crate::upstream::instance::{Instance, InstanceId};
+use crate::wire::BUFFER_MAX;
+
+/// The switch as tasks hold it.
+pub type Shared = Rc<RefCell<Switch>>;
+
+/// How far the daemon is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub enum Phase {
+    Run,
+    /// No new calls; those under way may finish.
+    Drain,
+    /// At once.
+    Kill,
+}
+
+/// Things that are the same for the daemon's whole life.
+pub struct Context {
+    pub paths: Paths,
+    pub settings: Settings,
+    /// loom's own binary, as children are started from it.
+    pub exe: PathBuf,
+    pub socket: PathBuf,
+    /// `--registry`, when it was given.
+    pub registry_flag: Option<PathBuf>,
+    pub started_by: String,
+    pub began: Instant,
+    /// Differs from boot to boot.
+    pub epoch: u64,
+}
+
+/// The registry in force.
+pub struct Loaded {
+    pub registry: Rc<Registry>,
+    pub found: Found,
+    /// Why the file as it is now is not in force.
+    pub error: Option<String>,
+}
+
+/// The address of `/health` and `/metrics`, or why there is none.
+#[derive(Clone, Debug, Default)]
+pub struct HttpState {
+    pub listening: Option<String>,
+    pub error: Option<String>,
+}
+
+/// What went wrong and was survived, since the daemon began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    pub invalid_utf8: u64,
+    pub garbage_lines: u64,
+    pub oversized_lines: u64,
+    pub dropped_notifications: u64,
+    pub late_answers: u64,
+}
+
+pub struct Switch {
+    pub me: Weak<RefCell<Switch>>,
+    pub context: Rc<Context>,
+    pub environment: Environment,
+    pub loaded: Loaded,
+    pub http: HttpState,
+    pub sessions: HashMap<SessionId, Session>,
+    pub instances: HashMap<InstanceId, Instance>,
+    pub views: Views,
+    pub guardian: Guardian,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub counters: Counters,
+    pub phase: watch::Sender<Phase>,
+    /// Woken when the last open call or the last instance goes.
+    pub calmer: Rc<Notify>,
+    /// Whoever has something to write since the last flush.
+    pub dirty_sessions: HashSet<SessionId>,
+    pub dirty_instances: HashSet<InstanceId>,
+    /// Where all readers read to; see `session`.
+    pub scratch: Rc<RefCell<Vec<u8>>>,
+    last_session: SessionId,
+    last_instance: InstanceId,
+}
+
+impl Switch {
+    pub fn new(
+        context: Rc<Context>,
+        environment: Environment,
+        loaded: Loaded,
+        phase: watch::Sender<Phase>,
+    ) -> Shared {
+        Rc::new_cyclic(|me| {
+            RefCell::new(Switch {
+                me: me.clone(),
+                context,
+                environment,
+                loaded,
+                http: HttpState::default(),
+                sessions: HashMap::default(),
+                instances: HashMap::default(),
+                views: Views::default(),
+                guardian: Guardian::default(),
+                clock: Clock::default(),
+                metrics: Metrics::default(),
+                counters: Counters::default(),
+                phase,
+                calmer: Rc::default(),
+                dirty_sessions: HashSet::default(),
+                dirty_instances: HashSet::default(),
+                scratch: Rc::new(RefCell::new(vec![0; CHUNK])),
+                last_session: 0,
+                last_instance: 0,
+            })
+        })
+    }
+
+    pub fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub fn next_session_id(&mut self) -> SessionId {
+        self.last_session += 1;
+        self.last_session
+    }
+
+    pub fn next_instance_id(&mut self) -> InstanceId {
+        self.last_instance += 1;
+        self.last_instance
+    }
+
+    /// Calls of clients that have no answer yet.
+    pub fn active_calls(&self) -> usize {
+        self.sessions.values().map(|session| session.calls.len()).sum()
+    }
+
+    /// Bytes held back for slow readers and servers that are not ready.
+    pub fn buffered(&self) -> usize {
+        let to_clients: usize = self.sessions.values().map(|session| session.out.pending().len()).sum();
+        let to_servers: usize = self
+            .instances
+            .values()
+            .map(|instance| instance.out.pending().len() + instance.calls.waiting_bytes())
+            .sum();
+        to_clients + to_servers
+    }
+
+    /// Whether another `bytes` would be more than the daemon holds back.
+    pub fn is_full(&self, bytes: usize) -> bool {
+        // Small messages are let through while there is room for a few thousand of them.
+        self.buffered() + bytes > BUFFER_MAX
+    }
+
+    /// Writes everything that the last lines led to.
+    pub fn flush(&mut self) {
+        for id in std::mem::take(&mut self.dirty_instances) {
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.flush();
+            }
+        }
+        for id in std::mem::take(&mut self.dirty_sessions) {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.flush();
+            }
+        }
+    }
+}

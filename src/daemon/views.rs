@@ -1,0 +1,214 @@
+//! What each client sees: the tools of its target, profile and budget, built once for all clients alike.
+
+use foldhash::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::catalogs;
+use super::hello::{Hello, Role};
+use super::keeper;
+use super::request::Refusal;
+use super::session::SessionId;
+use super::switch::Switch;
+use crate::mcp::catalog::Tool;
+use crate::mcp::view::{Filter, Source, View};
+use crate::registry::Server;
+use crate::upstream::instance::{Demand, Instance, InstanceId};
+use crate::wire::code;
+use crate::wire::reply;
+
+/// Several servers that change at once lead to one `list_changed`.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Clients with equal keys see the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    target: Option<String>,
+    profile: Option<String>,
+    max_tools: Option<usize>,
+}
+
+/// A view, and the instances behind its server numbers.
+pub struct ClientView {
+    pub view: View,
+    servers: Vec<(String, InstanceId)>,
+}
+
+impl ClientView {
+    pub fn instance(&self, number: u32) -> Option<InstanceId> {
+        Some(self.servers.get(number as usize)?.1)
+    }
+
+    pub fn server_name(&self, number: u32) -> &str {
+        self.servers.get(number as usize).map_or("", |(name, _)| name)
+    }
+
+    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        self.servers.iter().map(|(_, id)| *id)
+    }
+
+    pub fn servers(&self) -> &[(String, InstanceId)] {
+        &self.servers
+    }
+}
+
+/// All views in use.
+#[derive(Default)]
+pub struct Views {
+    built: HashMap<Key, Rc<ClientView>>,
+    /// A `list_changed` is about to be considered.
+    announcing: bool,
+}
+
+impl Views {
+    /// Forgets every view: the registry or a catalog changed.
+    fn clear(&mut self) {
+        self.built.clear();
+    }
+}
+
+impl Switch {
+    /// The view of a session, built when there is none.
+    pub fn view_of(&mut self, id: SessionId) -> Result<Rc<ClientView>, Refusal> {
+        let session =
+            self.sessions.get(&id).ok_or_else(|| Refusal::new(code::INVALID_REQUEST, "no session"))?;
+        if let Some(view) = &session.view {
+            return Ok(view.clone());
+        }
+        let key = key_of(&session.hello);
+        let view = match self.views.built.get(&key) {
+            Some(view) => view.clone(),
+            None => {
+                let view = Rc::new(self.build_view(&key));
+                self.views.built.insert(key, view.clone());
+                view
+            }
+        };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.view = Some(view.clone());
+        }
+        Ok(view)
+    }
+
+    fn build_view(&mut self, key: &Key) -> ClientView {
+        let registry = self.loaded.registry.clone();
+        let mut servers: Vec<(&Server, InstanceId)> = Vec::new();
+        for server in registry.servers.iter().filter(|server| !server.disabled) {
+            servers.push((server, self.instance_for(server, key.target.as_deref())));
+        }
+        let context = self.context.clone();
+        let profile =
+            key.profile.as_deref().and_then(|name| Some((name, context.settings.profiles.get(name)?)));
+        let specs: Vec<_> =
+            servers.iter().map(|(server, _)| server.spec_for(key.target.as_deref())).collect();
+        let statics: Vec<Vec<Tool>> = specs.iter().map(|spec| static_tools(&spec.static_tools)).collect();
+        let sources: Vec<Source<'_>> = servers
+            .iter()
+            .zip(&specs)
+            .zip(&statics)
+            .map(|(((server, id), spec), static_tools)| Source {
+                server: server.name.as_str(),
+                tools: self.instances.get(id).and_then(|instance| instance.listing.tools.as_deref()),
+                static_tools,
+                enabled: spec.enabled_tools.as_deref(),
+                disabled: &spec.disabled_tools,
+                priority: server.priority,
+                categories: &server.categories,
+            })
+            .collect();
+        let view = View::build(&sources, &Filter { profile, max_tools: key.max_tools });
+        let servers =
+            servers.into_iter().map(|(server, id)| (server.name.as_str().to_string(), id)).collect();
+        ClientView { view, servers }
+    }
+
+    /// The instance that serves `server` for a target: equal specs share one.
+    pub fn instance_for(&mut self, server: &Server, target: Option<&str>) -> InstanceId {
+        let spec = server.spec_for(target);
+        let key = spec.key();
+        let name = server.name.as_str();
+        let alive = |instance: &&Instance| instance.order != Some(crate::upstream::instance::Order::Retire);
+        let found = self
+            .instances
+            .iter()
+            .find(|(_, instance)| instance.key == key && instance.name() == name && alive(instance));
+        if let Some((id, _)) = found {
+            return *id;
+        }
+        let mut instance = Instance::new(Rc::new(server.clone()), Rc::new(spec), Instant::now());
+        catalogs::load(&self.context.paths, &mut instance);
+        let id = self.next_instance_id();
+        self.instances.insert(id, instance);
+        if let Some(me) = self.me.upgrade() {
+            // The keeper ends with its instance; at shutdown `drain` waits until all have.
+            tokio::task::spawn_local(keeper::keep(me, id));
+        }
+        id
+    }
+
+    /// Starts servers whose tools nobody has ever listed.
+    pub fn discover(&mut self, view: &ClientView) {
+        for id in view.instances() {
+            if let Some(instance) = self.instances.get_mut(&id)
+                && !instance.tools_settled()
+            {
+                instance.want(Demand::Tools);
+            }
+        }
+    }
+
+    /// Catalogs or the registry changed: views are built anew, and clients whose list differs are told soon.
+    pub fn tools_changed(&mut self) {
+        self.views.clear();
+        if std::mem::replace(&mut self.views.announcing, true) {
+            return;
+        }
+        let Some(me) = self.me.upgrade() else { return };
+        // Ends by itself after one short pause.
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(SETTLE).await;
+            let mut switch = me.borrow_mut();
+            switch.views.announcing = false;
+            switch.renew_views();
+            switch.flush();
+        });
+        self.renew_views_of_idle();
+    }
+
+    /// Sessions that wait for a list, or never asked for one, take the new view without a word.
+    fn renew_views_of_idle(&mut self) {
+        for session in self.sessions.values_mut() {
+            if !session.initialized {
+                session.view = None;
+            }
+        }
+    }
+
+    fn renew_views(&mut self) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            let old = session.view.take();
+            let tell = session.initialized && session.hello.role == Role::Proxy;
+            let Ok(new) = self.view_of(id) else { continue };
+            let changed = old.is_none_or(|old| old.view.list != new.view.list);
+            if let (true, Some(session)) = (tell && changed, self.sessions.get_mut(&id)) {
+                reply::notification(session.out.tail(), "notifications/tools/list_changed", "{}");
+                self.dirty_sessions.insert(id);
+            }
+        }
+    }
+}
+
+/// The tools that the registry itself describes. The registry's parser has checked them.
+fn static_tools(texts: &[String]) -> Vec<Tool> {
+    texts.iter().filter_map(|text| Tool::parse(text).ok()).collect()
+}
+
+fn key_of(hello: &Hello) -> Key {
+    Key {
+        target: hello.target().map(str::to_string),
+        profile: hello.profile.clone(),
+        max_tools: hello.max_tools,
+    }
+}

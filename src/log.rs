@@ -1,0 +1,109 @@
+//! Log files that loom opens by itself: bounded in size, and never in the way when the disk is full.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::file;
+
+/// Old logs kept beside the current one: `NAME.1` is the youngest.
+const OLD_FILES: u32 = 2;
+
+/// A log file that is renamed away when it has grown to a size.
+pub struct Rotating {
+    path: PathBuf,
+    file: Option<File>,
+    len: u64,
+    limit: u64,
+}
+
+impl Rotating {
+    /// Opens the file at the first write. `limit` is in bytes.
+    pub fn new(path: PathBuf, limit: u64) -> Self {
+        Rotating { path, file: None, len: 0, limit }
+    }
+
+    fn open(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            if let Some(dir) = self.path.parent() {
+                file::private_dir(dir)?;
+            }
+            let opened = append_to(&self.path)?;
+            self.len = opened.metadata()?.len();
+            self.file = Some(opened);
+        }
+        self.file.as_mut().ok_or_else(|| io::Error::other("the log is closed"))
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let old = |n: u32| PathBuf::from(format!("{}.{n}", self.path.display()));
+        for n in (1..OLD_FILES).rev() {
+            match fs::rename(old(n), old(n + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.path, old(1))?;
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Write for Rotating {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.open()?;
+        if self.len > 0 && self.len + bytes.len() as u64 > self.limit {
+            self.rotate()?;
+        }
+        let n = self.open()?.write(bytes)?;
+        self.len += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens a log for appending, readable by its owner only.
+pub fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Sends the daemon's events to `path`. `filter` is in `tracing-subscriber`'s syntax, for example `info` or
+/// `loom=debug`; a filter that cannot be read counts as `info`, and the caller has checked it before.
+pub fn init(path: PathBuf, filter: &str, rotate_at: u64) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(Mutex::new(Rotating::new(path, rotate_at)))
+        .finish();
+    // Only a second daemon in one process could find one set, and then the first stays.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_keeps_two_old_files_and_stays_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("logs/a.log");
+        let mut log = Rotating::new(path.clone(), 10);
+        for n in 0..5 {
+            log.write_all(format!("line {n}\n").as_bytes()).unwrap();
+        }
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        assert_eq!(read(&path), "line 4\n");
+        assert_eq!(read(&dir.path().join("logs/a.log.1")), "line 3\n");
+        assert_eq!(read(&dir.path().join("logs/a.log.2")), "line 2\n");
+        assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 3);
+    }
+}

@@ -1,0 +1,197 @@
+//! The handshake: what loom answers its clients, what it asks of servers, and the instructions that tell a model
+//! what it sees. Owns which protocol versions of the handshake era are spoken.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::mcp::quote::quote;
+use crate::mcp::view::View;
+
+/// What loom asks servers for, and answers when a client asks for a version that is not known.
+pub const NEWEST: &str = "2025-11-25";
+
+const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
+
+/// The most that [`instructions`] returns, in bytes.
+pub const INSTRUCTIONS_MAX: usize = 4096;
+
+const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \
+first two underscores, its own name after them.\n";
+
+const OUTRO: &str = "\nRead the resource loom://tools/index to find tools by server, with their schemas.\n";
+
+/// The version to answer a client that asked for `asked`.
+pub fn negotiate(asked: Option<&str>) -> &'static str {
+    KNOWN.into_iter().find(|known| Some(*known) == asked).unwrap_or(NEWEST)
+}
+
+/// The `initialize` result for a client's `params`. `version` is loom's own.
+pub fn answer(params: &str, version: &str, instructions: &str) -> String {
+    let protocol = negotiate(asked(params).as_deref());
+    let (version, instructions) = (quote(version), quote(instructions));
+    format!(
+        "{{\"protocolVersion\":\"{protocol}\",\"capabilities\":{{\"tools\":{{\"listChanged\":true}},\"resources\":{{}}}},\
+         \"serverInfo\":{{\"name\":\"loom\",\"version\":{version}}},\"instructions\":{instructions}}}"
+    )
+}
+
+/// The `initialize` params loom sends to servers.
+pub fn request(protocol: &str) -> String {
+    let (protocol, version) = (quote(protocol), quote(env!("CARGO_PKG_VERSION")));
+    format!(
+        "{{\"protocolVersion\":{protocol},\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"loom\",\"version\":{version}}}}}"
+    )
+}
+
+/// What a model is told: the servers (name, description), those that failed (name, why), and which tools are not
+/// listed but can be called. At most [`INSTRUCTIONS_MAX`] bytes; what does not fit is counted.
+pub fn instructions(view: &View, servers: &[(String, String)], failed: &[(String, String)]) -> String {
+    let mut text = String::from(INTRO);
+    let row = |(name, about): &(String, String)| match one_line(about) {
+        about if about.is_empty() => format!("- {name}\n"),
+        about => format!("- {name}: {about}\n"),
+    };
+    let up: Vec<String> = servers.iter().map(row).collect();
+    section(&mut text, "\nServers:\n", &up, 2000, |more| format!("- and {more} more\n"));
+    let down: Vec<String> = failed.iter().map(row).collect();
+    section(&mut text, "\nNot available now:\n", &down, 700, |more| format!("- and {more} more\n"));
+    let hidden: Vec<String> = view.hidden.iter().map(|name| format!("- {name}\n")).collect();
+    let title = format!("\nNot listed to keep the list short, but callable by name ({}):\n", hidden.len());
+    section(&mut text, &title, &hidden, 900, |more| format!("- and {more} more, also callable\n"));
+    text.push_str(OUTRO);
+    text
+}
+
+/// `params.protocolVersion`, if it is a string.
+fn asked(params: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow, rename = "protocolVersion")]
+        version: &'a RawValue,
+    }
+    let params: Params = serde_json::from_str(params).ok()?;
+    serde_json::from_str(params.version.get()).ok()
+}
+
+/// Title and rows, as many as fit into `cap_bytes`, then how many are left; nothing when there is no row.
+fn section(out: &mut String, title: &str, rows: &[String], cap_bytes: usize, more: fn(usize) -> String) {
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str(title);
+    let mut left = cap_bytes;
+    let fitting = rows.iter().take_while(|row| {
+        let fits = row.len() <= left;
+        left = left.saturating_sub(row.len());
+        fits
+    });
+    let fitting = fitting.count();
+    for row in &rows[..fitting] {
+        out.push_str(row);
+    }
+    if fitting < rows.len() {
+        // A String takes every write.
+        let _ = write!(out, "{}", more(rows.len() - fitting));
+    }
+}
+
+/// The first 120 characters of a text's first line, control characters left out.
+fn one_line(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(120).collect();
+    if shown.len() < line.len() && line.chars().count() > 120 {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::mcp::catalog::Tool;
+    use crate::mcp::view::{Filter, Source};
+
+    fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
+        rows.iter().map(|(name, about)| ((*name).to_owned(), (*about).to_owned())).collect()
+    }
+
+    fn view(hidden: usize) -> View {
+        let tools: Vec<Tool> =
+            (0..hidden).map(|n| Tool::parse(&format!(r#"{{"name":"tool_number_{n}"}}"#)).unwrap()).collect();
+        let source = Source {
+            server: "db",
+            tools: Some(&tools),
+            static_tools: &[],
+            enabled: None,
+            disabled: &[],
+            priority: 0,
+            categories: &[],
+        };
+        View::build(&[source], &Filter { profile: None, max_tools: Some(0) })
+    }
+
+    #[test]
+    fn versions() {
+        for (params, want) in [
+            (r#"{"protocolVersion":"2024-11-05"}"#, "2024-11-05"),
+            (r#"{"protocolVersion":"2025-03-26"}"#, "2025-03-26"),
+            (r#"{"x":1,"protocolVersion":"2025-06-18"}"#, "2025-06-18"),
+            (r#"{"protocolVersion":"2025-11-25"}"#, "2025-11-25"),
+            (r#"{"protocolVersion":"2026-07-28"}"#, NEWEST),
+            (r#"{"protocolVersion":7}"#, NEWEST),
+            ("{}", NEWEST),
+            ("", NEWEST),
+        ] {
+            let got: Value = serde_json::from_str(&answer(params, "1.2.3", "hi \"you\"\n")).unwrap();
+            let want = json!({
+                "protocolVersion":want,"capabilities":{"tools":{"listChanged":true},"resources":{}},
+                "serverInfo":{"name":"loom","version":"1.2.3"},"instructions":"hi \"you\"\n"
+            });
+            assert_eq!(got, want, "{params}");
+        }
+        let sent: Value = serde_json::from_str(&request(NEWEST)).unwrap();
+        assert_eq!((&sent["protocolVersion"], &sent["capabilities"]), (&json!(NEWEST), &json!({})));
+        assert_eq!(sent["clientInfo"]["name"], "loom");
+    }
+
+    #[test]
+    fn a_model_reads_what_there_is() {
+        let servers = pairs(&[("db", "Queries\nsecond line"), ("bare", "")]);
+        let failed = pairs(&[("loki", "LOKI_URL is \u{1b}[31mnot set")]);
+        insta::assert_snapshot!(instructions(&view(2), &servers, &failed), @"
+        loom is one door to several MCP servers. A tool is named server__tool: the server before the first two underscores, its own name after them.
+
+        Servers:
+        - db: Queries
+        - bare
+
+        Not available now:
+        - loki: LOKI_URL is [31mnot set
+
+        Not listed to keep the list short, but callable by name (2):
+        - db__tool_number_0
+        - db__tool_number_1
+
+        Read the resource loom://tools/index to find tools by server, with their schemas.
+        ");
+        insta::assert_snapshot!(instructions(&view(0), &[], &[]), @"
+        loom is one door to several MCP servers. A tool is named server__tool: the server before the first two underscores, its own name after them.
+
+        Read the resource loom://tools/index to find tools by server, with their schemas.
+        ");
+    }
+
+    #[test]
+    fn it_never_grows_beyond_its_bound() {
+        let many: Vec<(String, String)> =
+            (0..500).map(|n| (format!("{n}{}", "s".repeat(29)), "ü".repeat(5000))).collect();
+        let text = instructions(&view(10_000), &many, &many);
+        assert!(text.len() <= INSTRUCTIONS_MAX, "{}", text.len());
+        assert!(text.contains("also callable\n"), "{text}");
+        assert!(text.ends_with(OUTRO), "{text}");
+    }
+}

@@ -1,0 +1,94 @@
+//! `loom proxy`: the one stdio entry that an AI client has. It outlives every daemon.
+//!
+//! Two threads and no runtime, so that a proxy is small. `uplink` reads the client and writes the socket;
+//! `downlink` connects, reads the socket and writes to the client. What both must know is in [`desk`], behind
+//! one lock that is never held across a read or a write.
+
+pub mod desk;
+pub mod downlink;
+pub mod stdio;
+pub mod uplink;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::fault::{Fault, Kind, Plain};
+use crate::link::connect::{Hello, Role};
+use crate::link::git::git_top;
+use crate::paths::{Paths, check_socket};
+use crate::settings::Settings;
+use desk::Desk;
+
+/// A client that closed its end still gets the answers that come within this time.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// How a proxy is to run.
+pub struct Options {
+    pub paths: Paths,
+    pub settings: Settings,
+    pub agent_hint: Option<String>,
+    pub profile: Option<String>,
+    pub max_tools: Option<usize>,
+    pub socket: PathBuf,
+    pub cwd: PathBuf,
+}
+
+/// What both threads share.
+pub struct Shared {
+    pub options: Options,
+    pub hello: Hello,
+    desk: Mutex<Desk>,
+    /// Something changed at the desk that a thread may wait for.
+    pub changed: Condvar,
+    /// Lines to the client are written whole.
+    pub client: stdio::Out,
+}
+
+impl Shared {
+    /// The desk. A thread that panicked left it whole: its methods do not panic half-way.
+    pub fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs until the client closes its end.
+pub fn run(options: Options) -> Result<(), Fault> {
+    check_socket(&options.socket)?;
+    let hello = Hello {
+        role: Role::Proxy,
+        agent_hint: options.agent_hint.clone(),
+        cwd: options.cwd.clone(),
+        git_top: git_top(&options.cwd),
+        pid: std::process::id(),
+        profile: options.profile.clone(),
+        max_tools: options.max_tools,
+        page_size: options.settings.proxy.tool_page_size,
+        max_result_bytes: options.settings.proxy.max_tool_result_bytes,
+    };
+    let waits = desk::Waits {
+        call: options.settings.proxy.tool_timeout,
+        control: options.settings.proxy.control_timeout,
+    };
+    let shared = Arc::new(Shared {
+        options,
+        hello,
+        desk: Mutex::new(Desk::new(waits)),
+        changed: Condvar::new(),
+        client: stdio::Out::default(),
+    });
+    let down = shared.clone();
+    // Ends with the process: it waits for daemons as long as there is a client.
+    std::thread::Builder::new()
+        .name("downlink".into())
+        .spawn(move || downlink::run(&down))
+        .map_err(|error| Plain::new(Kind::Unavailable, format!("no thread: {error}")))?;
+    uplink::run(&shared);
+    let desk = shared.desk();
+    let waited = shared.changed.wait_timeout_while(desk, LAST_ANSWERS, |desk| desk.expects_answers());
+    let (mut desk, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    match desk.fatal.take() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,63 @@
+//! The client's end: raw reads and writes on standard input and output, whatever the client made of them
+//! (pipes, sockets, non-blocking or not).
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// Reads what there is. 0: the client closed its end.
+pub fn read(buf: &mut [u8]) -> io::Result<usize> {
+    let stdin = rustix::stdio::stdin();
+    loop {
+        match rustix::io::read(stdin, &mut *buf) {
+            Ok(n) => return Ok(n),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait(stdin, PollFlags::IN)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Nothing comes from the client for a second.
+pub fn is_quiet() -> bool {
+    quiet(rustix::stdio::stdin())
+}
+
+/// Nothing comes on this descriptor for a second.
+pub fn quiet(fd: BorrowedFd<'_>) -> bool {
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&second)) == Ok(0)
+}
+
+/// Waits on a descriptor that the client has made non-blocking.
+fn wait(fd: BorrowedFd<'_>, what: PollFlags) -> io::Result<()> {
+    match poll(&mut [PollFd::from_borrowed_fd(fd, what)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Standard output, for whole lines.
+#[derive(Default)]
+pub struct Out {
+    turn: Mutex<()>,
+}
+
+impl Out {
+    /// Writes complete lines. A client that is gone cannot be told anything; its closed input ends the proxy.
+    pub fn write(&self, mut lines: &[u8]) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let stdout = rustix::stdio::stdout();
+        while !lines.is_empty() {
+            match rustix::io::write(stdout, lines) {
+                Ok(n) => lines = &lines[n..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if wait(stdout, PollFlags::OUT).is_ok() => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

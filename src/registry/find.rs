@@ -1,0 +1,305 @@
+//! Which registry file is in force, and reading it. The only part of `registry` that looks at the disk.
+//!
+//! A person's command looks into the tree it is called in. A daemon that a client or a service manager started does
+//! not: a cloned repository never gets to run commands because a client was opened in it.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::fault::{Explain, Kind};
+use crate::paths::Paths;
+use crate::registry::parse::MAX_BYTES;
+
+/// Where a registry may be in a tree, nearest folder first.
+const IN_TREE: [&str; 2] = ["mcp/context/registry.yaml", "platform/gitops/mcp/context/registry.yaml"];
+
+/// The folders below `${repo}` that relative commands are looked for in.
+const BASES: [&str; 2] = ["platform/gitops", "services/loom-core"];
+
+/// The file in force. It need not exist: reading it says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    pub source: Source,
+}
+
+/// Why a file is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `--registry`.
+    Flag,
+    /// It is in the tree that the command was called in.
+    Workspace,
+    /// `loom registry use`.
+    Chosen,
+    /// `~/.config/loom/registry.yaml`.
+    Home,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Flag => "flag",
+            Source::Workspace => "workspace",
+            Source::Chosen => "chosen",
+            Source::Home => "home",
+        }
+    }
+}
+
+/// No registry can be found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    #[error("the choice in {} cannot be read", path.display())]
+    ReadChoice { path: PathBuf, source: io::Error },
+    #[error("the choice in {} is not an absolute path", path.display())]
+    BadChoice { path: PathBuf },
+    #[error("there is no registry at {}", path.display())]
+    Absent { path: PathBuf },
+    #[error("the registry {} cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the registry {} is not a file", path.display())]
+    NotAFile { path: PathBuf },
+}
+
+impl Explain for FindError {
+    fn kind(&self) -> Kind {
+        Kind::Config
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            FindError::ReadChoice { .. } | FindError::BadChoice { .. } => {
+                Some("loom registry use PATH".into())
+            }
+            FindError::Absent { .. } | FindError::Read { .. } | FindError::NotAFile { .. } => None,
+        }
+    }
+}
+
+/// The registry for a command that a person typed in `cwd`: the flag, else the nearest in the tree upward, else the
+/// chosen one, else the home file.
+pub fn for_person(flag: Option<&Path>, cwd: &Path, paths: &Paths) -> Result<Found, FindError> {
+    if flag.is_none()
+        && let Some(path) = in_tree(cwd).into_iter().next()
+    {
+        return Ok(Found { path, source: Source::Workspace });
+    }
+    by_flag(flag, cwd).map_or_else(|| for_service(None, paths), Ok)
+}
+
+/// The registry for a daemon that nobody typed: the flag, else the chosen one, else the home file. Never one of the
+/// working directory. The flag must be absolute.
+pub fn for_service(flag: Option<&Path>, paths: &Paths) -> Result<Found, FindError> {
+    if let Some(found) = by_flag(flag, Path::new("/")) {
+        return Ok(found);
+    }
+    match chosen(paths)? {
+        Some(path) => Ok(Found { path, source: Source::Chosen }),
+        None => Ok(Found { path: paths.registry_file(), source: Source::Home }),
+    }
+}
+
+/// Every other registry that exists and is not in force, the nearest first.
+pub fn rivals(found: &Found, cwd: &Path, paths: &Paths) -> Vec<Found> {
+    let mut all: Vec<Found> =
+        in_tree(cwd).into_iter().map(|path| Found { path, source: Source::Workspace }).collect();
+    all.extend(chosen(paths).ok().flatten().map(|path| Found { path, source: Source::Chosen }));
+    all.push(Found { path: paths.registry_file(), source: Source::Home });
+    let mut taken = vec![real(&found.path)];
+    all.retain(|rival| {
+        let path = real(&rival.path);
+        let new = path.is_file() && !taken.contains(&path);
+        taken.push(path);
+        new
+    });
+    all
+}
+
+/// The bytes of a registry file, at most one more than a registry may have. Refuses what is not a file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FindError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => FindError::Absent { path: path.into() },
+        _ => FindError::Read { path: path.into(), source },
+    };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(FindError::NotAFile { path: path.into() });
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// `relative` below the first folder that has it: `root`, the workspace, then the usual folders of `root`. What is
+/// nowhere is taken to be below `root`.
+pub fn rebase(relative: &str, root: &Path, workspace: Option<&Path>) -> PathBuf {
+    let relative = relative.strip_prefix("./").unwrap_or(relative);
+    let bases = BASES.iter().map(|base| root.join(base));
+    let folders = std::iter::once(root.to_path_buf()).chain(workspace.map(Path::to_path_buf)).chain(bases);
+    folders
+        .map(|folder| folder.join(relative))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| root.join(relative))
+}
+
+fn by_flag(flag: Option<&Path>, cwd: &Path) -> Option<Found> {
+    flag.map(|path| Found { path: cwd.join(path), source: Source::Flag })
+}
+
+/// The registries of `cwd` and the folders above it, nearest first.
+fn in_tree(cwd: &Path) -> Vec<PathBuf> {
+    let places = cwd.ancestors().flat_map(|dir| IN_TREE.iter().map(move |name| dir.join(name)));
+    places.filter(|path| path.is_file()).collect()
+}
+
+/// The path that a person chose, if one did.
+fn chosen(paths: &Paths) -> Result<Option<PathBuf>, FindError> {
+    let path = paths.registry_choice();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FindError::ReadChoice { path, source }),
+    };
+    let choice = PathBuf::from(text.trim_end_matches(['\n', '\r']));
+    if choice.is_absolute() { Ok(Some(choice)) } else { Err(FindError::BadChoice { path }) }
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Machine {
+        dir: tempfile::TempDir,
+        paths: Paths,
+    }
+
+    /// A home folder and a tree `work/a/b`, with the files that `present` names.
+    fn machine(present: &[&str]) -> Machine {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("work/a/b")).unwrap();
+        for file in present {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "servers: []\n").unwrap();
+        }
+        let paths = Paths::new(Some(dir.path().join("home"))).unwrap();
+        Machine { dir, paths }
+    }
+
+    impl Machine {
+        fn choose(&self, text: &str) {
+            let path = self.paths.registry_choice();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn cwd(&self) -> PathBuf {
+            self.dir.path().join("work/a/b")
+        }
+
+        /// A found path below the machine, and its source.
+        fn short(&self, found: Result<Found, FindError>) -> String {
+            let found = found.unwrap();
+            format!(
+                "{} {}",
+                found.source.as_str(),
+                found.path.strip_prefix(self.dir.path()).unwrap_or(&found.path).display()
+            )
+        }
+    }
+
+    const HOME: &str = "home/.config/loom/registry.yaml";
+
+    #[test]
+    fn a_person_gets_the_nearest_registry() {
+        for (present, want) in [
+            (vec![], "home home/.config/loom/registry.yaml"),
+            (vec![HOME], "home home/.config/loom/registry.yaml"),
+            (vec![HOME, "work/mcp/context/registry.yaml"], "workspace work/mcp/context/registry.yaml"),
+            (
+                vec![
+                    "work/a/b/platform/gitops/mcp/context/registry.yaml",
+                    "work/a/mcp/context/registry.yaml",
+                ],
+                "workspace work/a/b/platform/gitops/mcp/context/registry.yaml",
+            ),
+            (
+                vec!["work/a/platform/gitops/mcp/context/registry.yaml", "work/a/mcp/context/registry.yaml"],
+                "workspace work/a/mcp/context/registry.yaml",
+            ),
+            (vec!["work/a/b/c/mcp/context/registry.yaml"], "home home/.config/loom/registry.yaml"),
+        ] {
+            let machine = machine(&present);
+            assert_eq!(machine.short(for_person(None, &machine.cwd(), &machine.paths)), want, "{present:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_registry_in_the_working_directory_is_never_a_services() {
+        let machine = machine(&[
+            "work/a/b/mcp/context/registry.yaml",
+            "work/a/b/platform/gitops/mcp/context/registry.yaml",
+            "work/mcp/context/registry.yaml",
+        ]);
+        assert_eq!(machine.short(for_service(None, &machine.paths)), format!("home {HOME}"));
+        machine.choose("/chosen/registry.yaml\n");
+        assert_eq!(machine.short(for_service(None, &machine.paths)), "chosen /chosen/registry.yaml");
+        assert_eq!(machine.short(for_service(Some(Path::new("/x.yaml")), &machine.paths)), "flag /x.yaml");
+    }
+
+    #[test]
+    fn the_flag_beats_all_and_is_taken_from_the_working_directory() {
+        let machine = machine(&[HOME, "work/a/b/mcp/context/registry.yaml"]);
+        let found = for_person(Some(Path::new("my.yaml")), &machine.cwd(), &machine.paths);
+        assert_eq!(machine.short(found), "flag work/a/b/my.yaml");
+    }
+
+    #[test]
+    fn a_broken_choice_is_an_error_and_not_the_home_file() {
+        let machine = machine(&[HOME]);
+        for text in ["", "relative.yaml\n"] {
+            machine.choose(text);
+            let error = for_service(None, &machine.paths).unwrap_err();
+            assert!(matches!(error, FindError::BadChoice { .. }), "{text}: {error}");
+            assert_eq!(error.hint().as_deref(), Some("loom registry use PATH"));
+        }
+    }
+
+    #[test]
+    fn rivals_are_those_that_exist_and_are_not_in_force() {
+        let machine = machine(&[HOME, "work/mcp/context/registry.yaml", "work/a/mcp/context/registry.yaml"]);
+        machine.choose(&machine.paths.registry_file().display().to_string());
+        let found = for_person(None, &machine.cwd(), &machine.paths).unwrap();
+        let rivals = rivals(&found, &machine.cwd(), &machine.paths);
+        let short: Vec<String> = rivals.into_iter().map(|rival| machine.short(Ok(rival))).collect();
+        assert_eq!(short, ["workspace work/mcp/context/registry.yaml", &format!("chosen {HOME}")]);
+    }
+
+    #[test]
+    fn reading_tells_absent_from_not_a_file() {
+        let machine = machine(&[HOME]);
+        assert_eq!(read(&machine.paths.registry_file()).unwrap(), b"servers: []\n");
+        assert!(matches!(read(&machine.cwd()), Err(FindError::NotAFile { .. })));
+        assert!(matches!(read(&machine.cwd().join("x")), Err(FindError::Absent { .. })));
+    }
+
+    #[test]
+    fn a_relative_command_is_taken_from_the_first_folder_that_has_it() {
+        let machine = machine(&["work/platform/gitops/scripts/a", "work/scripts/b", "work/a/b/scripts/c"]);
+        let root = machine.dir.path().join("work");
+        for (text, want) in [
+            ("scripts/a", "platform/gitops/scripts/a"),
+            ("./scripts/b", "scripts/b"),
+            ("scripts/c", "a/b/scripts/c"),
+            ("scripts/none", "scripts/none"),
+        ] {
+            assert_eq!(rebase(text, &root, Some(&machine.cwd())), root.join(want), "{text}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One thing wrong in a registry file, with its place, and the list that collects all of them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::nearest::nearest;
+
+/// A position in a text file; both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The file cannot be used.
+    Error,
+    /// The file is used; a person should look.
+    Warning,
+}
+
+/// One mistake. Shown as `registry.yaml:12:5: error: …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub level: Level,
+    pub file: PathBuf,
+    pub line: usize,
+    pub column: usize,
+    /// Where in the structure, such as `servers[2].common.args`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong, a lower-case fragment.
+    pub text: String,
+    /// What was probably meant, such as ``did you mean `args`?``.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        };
+        write!(f, "{}:{}:{}: {level}: {}", self.file.display(), self.line, self.column, self.text)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The findings of one file, in the order they were made.
+#[derive(Debug)]
+pub struct Report {
+    file: PathBuf,
+    findings: Vec<Finding>,
+    unseen: usize,
+}
+
+impl Report {
+    /// A file with more mistakes than this is not a registry; the rest is only counted.
+    const MOST: usize = 200;
+
+    pub fn new(file: &Path) -> Self {
+        Report { file: file.into(), findings: Vec::new(), unseen: 0 }
+    }
+
+    pub fn error(&mut self, place: Place, path: &str, text: impl Into<String>) {
+        self.add(Level::Error, place, path, text.into(), None);
+    }
+
+    pub fn error_hint(&mut self, place: Place, path: &str, text: impl Into<String>, hint: Option<String>) {
+        self.add(Level::Error, place, path, text.into(), hint);
+    }
+
+    pub fn warning(&mut self, place: Place, path: &str, text: impl Into<String>) {
+        self.add(Level::Warning, place, path, text.into(), None);
+    }
+
+    /// Warns of a word that is not one of `known`, naming the one that was probably meant.
+    pub fn unknown(&mut self, place: Place, path: &str, what: &str, word: &str, known: &[&str]) {
+        let hint = did_you_mean(word, known);
+        self.add(Level::Warning, place, path, format!("unknown {what} `{}`", clip(word)), hint);
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.unseen > 0 || self.findings.iter().any(|finding| finding.level == Level::Error)
+    }
+
+    /// All findings, by place.
+    pub fn into_findings(mut self) -> Vec<Finding> {
+        self.findings.sort_by_key(|finding| (finding.line, finding.column));
+        if let Some(last) = self.findings.last().filter(|_| self.unseen > 0) {
+            let text = format!("{} more mistakes are not shown", self.unseen);
+            self.findings.push(Finding {
+                level: Level::Error,
+                path: String::new(),
+                text,
+                hint: None,
+                ..last.clone()
+            });
+        }
+        self.findings
+    }
+
+    fn add(&mut self, level: Level, place: Place, path: &str, text: String, hint: Option<String>) {
+        if self.findings.len() >= Self::MOST {
+            self.unseen += 1;
+            return;
+        }
+        let file = self.file.clone();
+        self.findings.push(Finding {
+            level,
+            file,
+            line: place.line,
+            column: place.column,
+            path: path.into(),
+            text,
+            hint,
+        });
+    }
+}
+
+/// ``did you mean `x`?`` for the entry of `known` that is close to `word`.
+pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
+    nearest(word, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// `text` short enough for a message, control characters shown as escapes.
+pub fn clip(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN).flat_map(shown_char).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn shown_char(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}

@@ -1,0 +1,5 @@
+//! t
+#[test]
+fn t() {
+    assert!(true)
+}

@@ -1,0 +1,305 @@
+//! `${…}` in commands, arguments, URLs and environment values: what is allowed, and its expansion. Pure.
+//!
+//! Expansion is one pass: a value is never read again for templates. What has no value is a named error, never an
+//! empty text. `\${` is a literal `${`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::nearest::nearest;
+
+/// What templates are expanded with.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// `${env:K}`: the environment that a person's shell had at `loom start`. An empty value counts as none.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Other names to try for a variable, in order.
+    pub aliases: &'a BTreeMap<String, Vec<String>>,
+    /// `${HOME}`.
+    pub home: &'a Path,
+    /// `${repo}`: the registry's root.
+    pub repo: &'a Path,
+    /// `${workspace}`: where the client works, if that is known.
+    pub workspace: Option<&'a Path>,
+}
+
+/// A value that a template asks for and that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub name: String,
+    pub why: Why,
+}
+
+/// Why a value is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No environment variable of that name, nor of its aliases.
+    NotSet,
+    /// `${keychain:…}` or `${secret:…}`.
+    SecretsLater,
+    /// `${workspace}` where no workspace is known.
+    NoWorkspace,
+    /// Not a template that loom knows; the name says what is wrong.
+    BadTemplate,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match self.why {
+            Why::NotSet => write!(f, "{name} is not set (env)"),
+            Why::SecretsLater => {
+                write!(f, "{name} is a secret, and the secret store is not part of this version yet")
+            }
+            Why::NoWorkspace => write!(f, "{name} is not known here"),
+            Why::BadTemplate => f.write_str(name),
+        }
+    }
+}
+
+/// A template that cannot be right, found without any value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Byte offset of its `$` in the text.
+    pub offset: usize,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+/// The mistakes in `text`, in order.
+pub fn mistakes(text: &str) -> Vec<Mistake> {
+    pieces(text).into_iter().filter_map(Result::err).collect()
+}
+
+/// The environment variables that `text` refers to.
+pub fn env_names(text: &str) -> Vec<&str> {
+    let name = |piece| match piece {
+        Ok(Piece::Env { name, .. }) => Some(name),
+        _ => None,
+    };
+    pieces(text).into_iter().filter_map(name).collect()
+}
+
+/// `text` with every template replaced, or all values that are missing.
+pub fn expand(text: &str, scope: &Scope<'_>) -> Result<String, Vec<Missing>> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut missing = Vec::new();
+    for piece in pieces(text) {
+        match value(piece, scope) {
+            Ok(value) => expanded.push_str(&value),
+            Err(gap) => missing.push(gap),
+        }
+    }
+    if missing.is_empty() { Ok(expanded) } else { Err(missing) }
+}
+
+enum Piece<'t> {
+    Text(&'t str),
+    Env { name: &'t str, default: Option<&'t str> },
+    Secret(&'t str),
+    Home,
+    Repo,
+    Workspace,
+}
+
+/// The forms, as they are shown in a hint.
+const FORMS: [&str; 6] =
+    ["${HOME}", "${repo}", "${workspace}", "${env:NAME}", "${keychain:NAME}", "${secret:NAME}"];
+
+fn value(piece: Result<Piece<'_>, Mistake>, scope: &Scope<'_>) -> Result<String, Missing> {
+    let path = |path: &Path| Ok(path.display().to_string());
+    match piece {
+        Ok(Piece::Text(text)) => Ok(text.into()),
+        Ok(Piece::Home) => path(scope.home),
+        Ok(Piece::Repo) => path(scope.repo),
+        Ok(Piece::Workspace) => match scope.workspace {
+            Some(workspace) => path(workspace),
+            None => Err(Missing { name: "${workspace}".into(), why: Why::NoWorkspace }),
+        },
+        Ok(Piece::Env { name, default }) => variable(name, scope)
+            .or_else(|| default.map(str::to_owned))
+            .ok_or_else(|| Missing { name: name.into(), why: Why::NotSet }),
+        Ok(Piece::Secret(name)) => Err(Missing { name: name.into(), why: Why::SecretsLater }),
+        Err(mistake) => Err(Missing { name: mistake.text, why: Why::BadTemplate }),
+    }
+}
+
+/// The value of a variable or of the first of its aliases that has one.
+fn variable(name: &str, scope: &Scope<'_>) -> Option<String> {
+    let aliases = scope.aliases.get(name).into_iter().flatten().map(String::as_str);
+    std::iter::once(name).chain(aliases).find_map(|name| (scope.env)(name).filter(|value| !value.is_empty()))
+}
+
+fn pieces(text: &str) -> Vec<Result<Piece<'_>, Mistake>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("${").map(|found| from + found) {
+        if text[from..at].ends_with('\\') {
+            pieces.push(Ok(Piece::Text(&text[from..at - 1])));
+            pieces.push(Ok(Piece::Text("${")));
+            from = at + 2;
+            continue;
+        }
+        pieces.push(Ok(Piece::Text(&text[from..at])));
+        let Some(end) = text[at..].find('}').map(|found| at + found) else {
+            let hint = Some("write `\\${` for a literal `${`".to_owned());
+            pieces.push(Err(Mistake { offset: at, text: "`${` without its `}`".into(), hint }));
+            return pieces;
+        };
+        pieces.push(piece(&text[at + 2..end], at));
+        from = end + 1;
+    }
+    pieces.push(Ok(Piece::Text(&text[from..])));
+    pieces
+}
+
+/// The template with `inside` between its braces, whose `$` is at `offset`.
+fn piece(inside: &str, offset: usize) -> Result<Piece<'_>, Mistake> {
+    let wrong = |text: String, hint: Option<String>| Err(Mistake { offset, text, hint });
+    let Some((kind, rest)) = inside.split_once(':') else {
+        return match inside {
+            "HOME" => Ok(Piece::Home),
+            "repo" => Ok(Piece::Repo),
+            "workspace" => Ok(Piece::Workspace),
+            _ => wrong(format!("unknown template `${{{inside}}}`"), bare_hint(inside)),
+        };
+    };
+    match kind {
+        "env" => {
+            let (name, default) = match rest.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (rest, None),
+            };
+            if is_variable(name) {
+                Ok(Piece::Env { name, default })
+            } else {
+                wrong(format!("`{name}` in `${{{inside}}}` is not a variable name"), None)
+            }
+        }
+        "keychain" | "secret" if !rest.is_empty() => Ok(Piece::Secret(rest)),
+        "keychain" | "secret" => wrong(format!("`${{{inside}}}` names nothing"), None),
+        _ => {
+            let meant = nearest(kind, ["env", "keychain", "secret"]);
+            let hint = meant.map(|kind| format!("did you mean `${{{kind}:{rest}}}`?"));
+            wrong(format!("unknown template `${{{inside}}}`"), hint)
+        }
+    }
+}
+
+fn bare_hint(inside: &str) -> Option<String> {
+    if let Some(near) = nearest(inside, ["HOME", "repo", "workspace"]) {
+        return Some(format!("did you mean `${{{near}}}`?"));
+    }
+    if is_variable(inside) {
+        return Some(format!("write `${{env:{inside}}}`, or `\\${{{inside}}}` for the letters themselves"));
+    }
+    Some(format!("known are {}", FORMS.join(" ")))
+}
+
+/// Whether `name` can be an environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
+pub fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn try_expand(text: &str) -> Result<String, Vec<String>> {
+        let env = |name: &str| match name {
+            "SET" => Some("value".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "NESTED" => Some("${env:SET} ${env:NESTED}".to_owned()),
+            "OLD_NAME" => Some("aliased".to_owned()),
+            _ => None,
+        };
+        let aliases =
+            BTreeMap::from([("NEW_NAME".to_owned(), vec!["EMPTY".to_owned(), "OLD_NAME".to_owned()])]);
+        let scope = Scope {
+            env: &env,
+            aliases: &aliases,
+            home: Path::new("/home/u"),
+            repo: Path::new("/repo"),
+            workspace: None,
+        };
+        expand(text, &scope).map_err(|missing| missing.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn templates_are_expanded_once() {
+        for (text, want) in [
+            ("", ""),
+            ("plain $HOME $ { } $$", "plain $HOME $ { } $$"),
+            ("${HOME}/x ${repo}", "/home/u/x /repo"),
+            ("a${env:SET}b${env:SET}", "avaluebvalue"),
+            ("${env:UNSET:-other}", "other"),
+            ("${env:UNSET:-}", ""),
+            ("${env:UNSET:-a:-b}", "a:-b"),
+            ("${env:EMPTY:-other}", "other"),
+            ("${env:NESTED}", "${env:SET} ${env:NESTED}"),
+            ("${env:NEW_NAME}", "aliased"),
+            (r"\${env:SET} ${env:SET}", "${env:SET} value"),
+            (r"\${", "${"),
+            ("ü${env:SET}ü", "üvalueü"),
+        ] {
+            assert_eq!(try_expand(text), Ok(want.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_value_is_named_and_all_of_it() {
+        for (text, want) in [
+            ("${env:UNSET} ${env:EMPTY}", vec!["UNSET is not set (env)", "EMPTY is not set (env)"]),
+            ("${secret:K}", vec!["K is a secret, and the secret store is not part of this version yet"]),
+            (
+                "${keychain:a.b}",
+                vec!["a.b is a secret, and the secret store is not part of this version yet"],
+            ),
+            ("${workspace}", vec!["${workspace} is not known here"]),
+            ("${nope:x}", vec!["unknown template `${nope:x}`"]),
+        ] {
+            assert_eq!(try_expand(text), Err(want.iter().map(ToString::to_string).collect()), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_found_without_values() {
+        let shown = |text: &str| {
+            mistakes(text)
+                .into_iter()
+                .map(|m| format!("{} {}; {}", m.offset, m.text, m.hint.unwrap_or_default()))
+                .collect::<Vec<_>>()
+        };
+        for (text, want) in [
+            ("${env:A}", vec![]),
+            ("ab${env:A", vec!["2 `${` without its `}`; write `\\${` for a literal `${`"]),
+            ("${home}", vec!["0 unknown template `${home}`; did you mean `${HOME}`?"]),
+            (
+                "${PORT}",
+                vec![
+                    "0 unknown template `${PORT}`; write `${env:PORT}`, or `\\${PORT}` for the letters themselves",
+                ],
+            ),
+            ("${evn:A}", vec!["0 unknown template `${evn:A}`; did you mean `${env:A}`?"]),
+            ("${env:A-B}", vec!["0 `A-B` in `${env:A-B}` is not a variable name; "]),
+            ("${env:}", vec!["0 `` in `${env:}` is not a variable name; "]),
+            ("${secret:}", vec!["0 `${secret:}` names nothing; "]),
+            (
+                "${a b} ${HOME} ${}",
+                vec![
+                    "0 unknown template `${a b}`; known are ${HOME} ${repo} ${workspace} ${env:NAME} ${keychain:NAME} ${secret:NAME}",
+                    "15 unknown template `${}`; known are ${HOME} ${repo} ${workspace} ${env:NAME} ${keychain:NAME} ${secret:NAME}",
+                ],
+            ),
+        ] {
+            assert_eq!(shown(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn env_names_lists_variables_only() {
+        assert_eq!(env_names("${env:A} ${env:B:-x} ${secret:C} ${HOME}"), ["A", "B"]);
+    }
+}

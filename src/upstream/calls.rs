@@ -1,0 +1,179 @@
+//! The calls of one server: under way, or waiting for it. Pure bookkeeping: no I/O, time comes in.
+
+use foldhash::HashMap;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// Who asked, and how to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A client's call: its connection, its own id (raw JSON) and its own progress token (raw JSON).
+    Client { session: u32, id: Box<[u8]>, token: Option<Box<[u8]>> },
+    /// loom's own handshake.
+    Initialize,
+    /// loom's own `tools/list`; later pages carry what the earlier ones brought.
+    List,
+}
+
+/// One call that has not been answered.
+#[derive(Debug)]
+pub struct Open {
+    pub asker: Asker,
+    pub began: Instant,
+    /// How long it may take; progress starts the time anew.
+    pub limit: Duration,
+    pub deadline: Instant,
+    /// Its line in the stream to the server; `None` while it waits.
+    pub sent: Option<Range<u64>>,
+}
+
+/// All calls of one server, by the id that loom gave them.
+#[derive(Debug, Default)]
+pub struct Calls {
+    last: u64,
+    open: HashMap<u64, Open>,
+    waiting: VecDeque<(u64, Vec<u8>)>,
+    waiting_bytes: usize,
+}
+
+impl Calls {
+    /// A fresh id. Ids never repeat during a daemon's life, so a late answer finds nobody.
+    pub fn mint(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Notes a call whose line has been written to the stream at `sent`.
+    pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
+        let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent) };
+        self.open.insert(id, open);
+    }
+
+    /// Notes a call that waits for the server. `line` is complete, with its newline.
+    pub fn wait(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, line: Vec<u8>) {
+        self.open.insert(id, Open { asker, began: now, limit, deadline: now + limit, sent: None });
+        self.waiting_bytes += line.len();
+        self.waiting.push_back((id, line));
+    }
+
+    /// The next waiting call that nobody has given up on.
+    pub fn next_waiting(&mut self) -> Option<(u64, Vec<u8>)> {
+        loop {
+            let (id, line) = self.waiting.pop_front()?;
+            self.waiting_bytes -= line.len();
+            if self.open.contains_key(&id) {
+                return Some((id, line));
+            }
+        }
+    }
+
+    /// Marks a call taken from the queue as sent.
+    pub fn now_sent(&mut self, id: u64, sent: Range<u64>) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.sent = Some(sent);
+        }
+    }
+
+    /// Puts calls whose lines never left back to the head of the queue, in their order.
+    pub fn wait_again(&mut self, mut lines: Vec<(u64, Vec<u8>)>) {
+        lines.sort_by_key(|(id, _)| *id);
+        for (id, line) in lines.into_iter().rev() {
+            if let Some(open) = self.open.get_mut(&id) {
+                open.sent = None;
+                self.waiting_bytes += line.len();
+                self.waiting.push_front((id, line));
+            }
+        }
+    }
+
+    pub fn get(&self, id: u64) -> Option<&Open> {
+        self.open.get(&id)
+    }
+
+    /// Ends a call: answered, cancelled or given up.
+    pub fn remove(&mut self, id: u64) -> Option<Open> {
+        self.open.remove(&id)
+    }
+
+    /// Progress: the call's time starts anew. Says whom to tell.
+    pub fn progress(&mut self, id: u64, now: Instant) -> Option<&Asker> {
+        let open = self.open.get_mut(&id)?;
+        open.deadline = now + open.limit;
+        Some(&open.asker)
+    }
+
+    /// The ids of calls for which `which` holds.
+    pub fn ids(&self, which: impl Fn(&Open) -> bool) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.open.iter().filter(|(_, open)| which(open)).map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// When the first call runs out of time.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.open.values().map(|open| open.deadline).min()
+    }
+
+    /// Calls not yet answered, sent or waiting.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Calls not yet sent.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Bytes of the lines not yet sent.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Calls that are in the server's hands.
+    pub fn under_way(&self) -> usize {
+        self.open.len().saturating_sub(self.waiting.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(9);
+
+    #[test]
+    fn given_up_calls_leave_the_queue_and_unsent_ones_go_back_in_order() {
+        let now = Instant::now();
+        let mut calls = Calls::default();
+        let ids: Vec<u64> = (0..3).map(|_| calls.mint()).collect();
+        for id in &ids {
+            calls.wait(*id, Asker::List, now, LIMIT, vec![b'x'; 10]);
+        }
+        calls.remove(ids[0]);
+        let (second, line) = calls.next_waiting().unwrap();
+        calls.now_sent(second, 0..10);
+        assert_eq!((second, calls.under_way(), calls.waiting_bytes()), (ids[1], 1, 10));
+        calls.wait_again(vec![(second, line)]);
+        assert_eq!(calls.next_waiting().unwrap().0, ids[1]);
+        assert_eq!(calls.next_waiting().unwrap().0, ids[2]);
+        assert!(calls.next_waiting().is_none());
+        assert_eq!(calls.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn progress_moves_the_deadline() {
+        let now = Instant::now();
+        let mut calls = Calls::default();
+        let id = calls.mint();
+        calls.sent(id, Asker::List, now, LIMIT, 0..1);
+        let later = now + LIMIT / 2;
+        assert_eq!(calls.progress(id, later), Some(&Asker::List));
+        assert_eq!(calls.first_deadline(), Some(later + LIMIT));
+        assert_eq!(calls.progress(99, later), None);
+    }
+}

@@ -1,0 +1,210 @@
+//! What the daemon knows of one server process: its state, its calls, the bytes on their way to it.
+//!
+//! Two clients share an instance when their effective specs start the same process. All methods are plain
+//! bookkeeping but `flush`, which writes what the pipe takes without waiting.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::net::unix::pipe;
+use tokio::sync::Notify;
+
+use super::calls::{Asker, Calls};
+use super::life::{History, ServerState, Trouble};
+use crate::mcp::catalog::Tool;
+use crate::registry::Server;
+use crate::registry::spec::Spec;
+use crate::wire::outbox::Outbox;
+use crate::wire::reply;
+
+/// Names one instance during a daemon's life.
+pub type InstanceId = u32;
+
+/// What the process is told to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End when idle; the next call starts it again.
+    Stop,
+    /// A person wants a fresh process and a clean history.
+    Restart,
+    /// No longer in the registry: finish the open calls, then go for good.
+    Retire,
+    /// The handshake failed.
+    Fail(Trouble),
+}
+
+/// Why a start is wanted. A call goes before a mere look at the tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    None,
+    Tools,
+    Call,
+}
+
+/// Numbers since the daemon began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub calls: u64,
+    pub errors: u64,
+    /// Calls answered in the present life.
+    pub answered: u64,
+}
+
+/// What is known of the server's tools.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// `None`: never listed, not even by an earlier daemon.
+    pub tools: Option<Rc<[Tool]>>,
+    /// The last attempt to list them failed, or the list is from an earlier life of a server that is gone.
+    pub stale: bool,
+    /// Pages of a listing under way.
+    pub pages: Vec<Tool>,
+    /// A listing is under way.
+    pub busy: bool,
+    /// The server said that its tools changed while a listing was under way.
+    pub again: bool,
+    /// Why there is no list.
+    pub error: Option<String>,
+}
+
+pub struct Instance {
+    pub server: Rc<Server>,
+    pub spec: Rc<Spec>,
+    pub key: u64,
+    pub state: ServerState,
+    pub history: History,
+    pub calls: Calls,
+    pub out: Outbox,
+    pub pipe: Option<Rc<pipe::Sender>>,
+    pub demand: Demand,
+    pub order: Option<Order>,
+    /// The keeper looks again: a demand or an order came.
+    pub wake: Rc<Notify>,
+    /// The writer of the backlog looks again.
+    pub backlog: Rc<Notify>,
+    pub listing: Listing,
+    pub counts: Counts,
+    pub used: Instant,
+    pub began: Instant,
+    /// The process, while one runs.
+    pub pid: i32,
+    /// When an order to retire no longer waits for open calls.
+    pub retire_by: Instant,
+    /// The version that the server chose in its handshake.
+    pub protocol: Option<String>,
+}
+
+impl Instance {
+    pub fn new(server: Rc<Server>, spec: Rc<Spec>, now: Instant) -> Self {
+        Instance {
+            key: spec.key(),
+            server,
+            spec,
+            state: ServerState::Idle,
+            history: History::default(),
+            calls: Calls::default(),
+            out: Outbox::default(),
+            pipe: None,
+            demand: Demand::None,
+            order: None,
+            wake: Rc::default(),
+            backlog: Rc::default(),
+            listing: Listing::default(),
+            counts: Counts::default(),
+            used: now,
+            began: now,
+            pid: 0,
+            retire_by: now,
+            protocol: None,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        self.server.name.as_str()
+    }
+
+    /// Whether a call can go straight to the process.
+    pub fn open_for_calls(&self) -> bool {
+        matches!(self.state, ServerState::Ready { .. })
+            && self.calls.waiting() == 0
+            && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
+    }
+
+    /// The handshake is done.
+    pub fn is_ready(&mut self) {
+        self.state = ServerState::Ready { pid: self.pid };
+    }
+
+    /// Asks the keeper for a start, unless a process runs.
+    pub fn want(&mut self, demand: Demand) {
+        if self.pipe.is_none() && self.demand < demand {
+            self.demand = demand;
+            self.wake.notify_one();
+        }
+    }
+
+    pub fn give_order(&mut self, order: Order) {
+        self.order = Some(order);
+        self.wake.notify_one();
+    }
+
+    /// Sends a request of loom's own.
+    pub fn ask(&mut self, asker: Asker, method: &str, params: &str, now: Instant, limit: Duration) {
+        let id = self.calls.mint();
+        let start = self.out.end();
+        reply::request(self.out.tail(), id, method, params);
+        self.calls.sent(id, asker, now, limit, start..self.out.end());
+    }
+
+    /// Hands waiting calls to a ready process, as many as it may have at once.
+    pub fn send_waiting(&mut self) {
+        while matches!(self.state, ServerState::Ready { .. })
+            && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
+        {
+            let Some((id, line)) = self.calls.next_waiting() else { return };
+            let start = self.out.end();
+            self.out.tail().extend_from_slice(&line);
+            self.calls.now_sent(id, start..self.out.end());
+        }
+    }
+
+    /// Writes what the pipe takes now; the rest is left to the writer of the backlog.
+    pub fn flush(&mut self) {
+        let Some(pipe) = &self.pipe else { return };
+        while !self.out.pending().is_empty() {
+            match pipe.try_write(self.out.pending()) {
+                Ok(n) => self.out.wrote(n),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.backlog.notify_one();
+                    return;
+                }
+                // A broken pipe: the keeper sees the process end and settles the calls.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The process has ended: calls of which no byte left wait for the next life; the others are returned.
+    pub fn abandon(&mut self) -> Vec<u64> {
+        self.pipe = None;
+        self.protocol = None;
+        let mut unsent = Vec::new();
+        for id in self.calls.ids(|open| open.sent.is_some() && matches!(open.asker, Asker::Client { .. })) {
+            let sent = self.calls.get(id).and_then(|open| open.sent.clone());
+            if let Some(line) = sent.and_then(|sent| self.out.unsent(&sent).map(<[u8]>::to_vec)) {
+                unsent.push((id, line));
+            }
+        }
+        self.calls.wait_again(unsent);
+        self.out.reset();
+        self.listing.busy = false;
+        self.listing.again = false;
+        self.listing.pages.clear();
+        self.calls.ids(|open| open.sent.is_some())
+    }
+
+    /// Nothing to wait for: its tools are known, or cannot be.
+    pub fn tools_settled(&self) -> bool {
+        self.listing.tools.is_some() || self.listing.error.is_some() || self.state.trouble().is_some()
+    }
+}

@@ -1,0 +1,11 @@
+//! One MCP server process: how it is started, watched and ended, and the calls that are under way on it.
+//!
+//! Nothing here knows clients or the registry file. `daemon` owns the instances and decides.
+
+pub mod calls;
+pub mod child;
+pub mod exec;
+pub mod guard;
+pub mod instance;
+pub mod life;
+pub mod stderr;

@@ -1,0 +1,17 @@
+//! JSON-RPC on a line: framing, the envelope scanner, raw answers and error codes.
+//!
+//! Payloads are never turned into a tree here. A line is checked once to be JSON, the members that loom acts
+//! on are found as byte ranges, and everything else passes as the bytes that came in.
+
+pub mod code;
+pub mod lines;
+pub mod outbox;
+pub mod oversize;
+pub mod reply;
+pub mod scan;
+
+/// The longest line that is passed on, in bytes.
+pub const LINE_MAX: usize = 64 << 20;
+
+/// The most that one process holds back in all its buffers, in bytes.
+pub const BUFFER_MAX: usize = 256 << 20;

@@ -1,0 +1,13 @@
+//! Real servers through loom, seen by real clients: what each lists and answers directly, it lists and answers through
+//! loom. `scripts/install-peers.sh` installs them; without that every test here fails and says so.
+
+mod bytes;
+mod installed;
+mod sdk;
+mod servers;
+mod site;
+
+#[expect(clippy::allow_attributes, reason = "an expectation would fail once a test uses everything")]
+#[allow(dead_code, reason = "shared with tests/it; each binary uses its part")]
+#[path = "../support/mod.rs"]
+mod support;
