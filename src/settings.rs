@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
 use crate::paths::{Paths, tilde};
-use crate::settings::file::{Profile, Written};
+use crate::settings::file::{Mistake, Profile, Written};
 
 pub mod file;
 #[cfg(test)]
@@ -157,10 +157,11 @@ impl Settings {
             },
             profiles: written.profiles,
         };
-        match values.mistakes {
-            mistakes if mistakes.is_empty() => Ok((settings, written.warnings)),
-            mistakes => Err(SettingsError::Wrong(mistakes)),
+        if values.mistakes.is_empty() {
+            return Ok((settings, written.warnings));
         }
+        values.mistakes.sort_by_key(|mistake| mistake.offset);
+        Err(SettingsError::Wrong(values.mistakes.into_iter().map(|mistake| mistake.text).collect()))
     }
 }
 
@@ -179,7 +180,7 @@ pub fn process_environment() -> BTreeMap<String, String> {
 struct Values<'e> {
     env: &'e dyn Fn(&str) -> Option<String>,
     values: BTreeMap<String, Written>,
-    mistakes: Vec<String>,
+    mistakes: Vec<Mistake>,
 }
 
 impl Values<'_> {
@@ -188,13 +189,13 @@ impl Values<'_> {
         let setting =
             TABLE.iter().find(|setting| setting.key == key).expect("every key asked for is in the table");
         let given = match (self.env)(setting.env).filter(|value| !value.is_empty()) {
-            Some(text) => Some((text, setting.env.to_owned())),
-            None => self.values.get(key).map(|written| (written.text.clone(), written.at.clone())),
+            Some(text) => Some(Written { text, at: setting.env.into(), offset: usize::MAX }),
+            None => self.values.get(key).cloned(),
         };
-        if let Some((text, at)) = given {
+        if let Some(Written { text, at, offset }) = given {
             match read(&text) {
                 Ok(value) => return value,
-                Err(why) => self.mistakes.push(format!("{at}: {key}: {why}")),
+                Err(why) => self.mistakes.push(Mistake { offset, text: format!("{at}: {key}: {why}") }),
             }
         }
         read(setting.default).expect("a default of the table is right")

@@ -22,9 +22,9 @@ enum Outcome<'a> {
 
 impl Switch {
     /// One line from a server.
-    pub fn server_item(&mut self, id: InstanceId, item: &Item<'_>) {
+    pub fn server_item(&mut self, id: InstanceId, item: &Item<'_>, now: Instant) {
         match item {
-            Item::Line(line) => self.server_line(id, line),
+            Item::Line(line) => self.server_line(id, line, now),
             Item::Oversized(lost) => {
                 self.counters.oversized_lines += 1;
                 let call = lost.id.as_deref().and_then(number);
@@ -36,7 +36,7 @@ impl Switch {
         }
     }
 
-    fn server_line(&mut self, id: InstanceId, line: &[u8]) {
+    fn server_line(&mut self, id: InstanceId, line: &[u8], now: Instant) {
         let text = match std::str::from_utf8(line) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => {
@@ -52,13 +52,13 @@ impl Switch {
             return;
         };
         match (&envelope.method, &envelope.id) {
-            (None, _) => self.server_answers(id, &text, &envelope),
+            (None, _) => self.server_answers(id, &text, &envelope, now),
             (Some(method), None) => self.server_notifies(id, &text[method.clone()], &text, &envelope),
             (Some(method), Some(ask)) => self.server_asks(id, &text[method.clone()], &text[ask.clone()]),
         }
     }
 
-    fn server_answers(&mut self, id: InstanceId, text: &str, envelope: &Envelope) {
+    fn server_answers(&mut self, id: InstanceId, text: &str, envelope: &Envelope, now: Instant) {
         let call = envelope.id.clone().and_then(|range| number(text[range].as_bytes()));
         let outcome = match (&envelope.result, &envelope.error) {
             (Some(result), _) => Outcome::Result(&text[result.clone()]),
@@ -72,41 +72,43 @@ impl Switch {
             return;
         };
         match &open.asker {
-            Asker::Client { .. } => self.pass_on(id, open, outcome),
+            Asker::Client { .. } => self.pass_on(id, open, outcome, now),
             Asker::Initialize => self.handshake_answered(id, outcome),
             Asker::List => self.list_answered(id, call, outcome),
         }
     }
 
     /// An answer to a client's call.
-    fn pass_on(&mut self, id: InstanceId, open: Open, outcome: Outcome<'_>) {
+    fn pass_on(&mut self, id: InstanceId, open: Open, outcome: Outcome<'_>, now: Instant) {
         let Asker::Client { session, id: client_id, .. } = open.asker else { return };
         let Some(instance) = self.instances.get_mut(&id) else { return };
         instance.counts.answered += 1;
         let failed = matches!(outcome, Outcome::Error(_));
         instance.counts.errors += u64::from(failed);
-        self.metrics.answered(instance.name(), open.began.elapsed(), failed);
+        let took = now.saturating_duration_since(open.began);
+        let meter = instance.meter.get_or_insert_with(|| self.metrics.meter(instance.server.name.as_str()));
+        meter.count(took, failed);
         let bytes = match &outcome {
             Outcome::Result(text) | Outcome::Error(text) => text.len(),
         };
         let full = bytes > NOTIFY_BACKLOG && self.is_full(bytes);
         if let Some(state) = self.sessions.get_mut(&session) {
-            state.calls.remove(&client_id);
+            state.calls.remove(client_id.as_bytes());
             let out = state.out.tail();
             match outcome {
                 _ if full => {
                     let text = "the answer is more than loom can hold back now";
-                    reply::error(out, &client_id, code::BUSY, text, &Detail::default());
+                    reply::error(out, client_id.as_bytes(), code::BUSY, text, &Detail::default());
                 }
-                Outcome::Error(error) => reply::raw_error(out, &client_id, error.as_bytes()),
+                Outcome::Error(error) => reply::raw_error(out, client_id.as_bytes(), error.as_bytes()),
                 Outcome::Result(result) => {
                     let cut = state.hello.max_result_bytes.and_then(|cap| clip::clip(result, cap));
-                    reply::result(out, &client_id, cut.as_deref().unwrap_or(result).as_bytes());
+                    reply::result(out, client_id.as_bytes(), cut.as_deref().unwrap_or(result).as_bytes());
                 }
             }
             self.dirty_sessions.insert(session);
         }
-        self.after_call(id);
+        self.after_call(id, now);
     }
 
     fn handshake_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
@@ -165,7 +167,7 @@ impl Switch {
         }
         let out = state.out.tail();
         out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#);
-        reply::splice(out, params.as_bytes(), &[(token, own)]);
+        reply::splice(out, params.as_bytes(), &[(token, own.as_bytes())]);
         out.truncate(out.len() - 1);
         out.extend_from_slice(b"}\n");
         self.dirty_sessions.insert(*session);

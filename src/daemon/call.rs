@@ -1,5 +1,7 @@
 //! The way of a tool call from a client to its server, and how a call ends without an answer.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -11,85 +13,71 @@ use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
 use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code::{self, Code};
+use crate::wire::id::Id;
 use crate::wire::reply;
-use crate::wire::scan;
+use crate::wire::scan::{self, Place};
 
 /// A failed server that may start again within this time is waited for; a later one is an error at once.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
 
-/// Where in a `tools/call` line the parts are that loom replaces.
-struct Parts {
-    id: Range<usize>,
-    name: Range<usize>,
-    token: Option<Range<usize>>,
-}
-
 impl Switch {
     /// `tools/call`: routes by name, takes the client's id and progress token out, passes the rest untouched.
     pub fn call_tool(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
-        let parts = find_parts(request)?;
-        let quoted = &request.line[parts.name.clone()];
-        let name = scan::unquote(quoted).ok_or_else(|| bad_params("`name` must be a text"))?;
+        let name = request.places.name.clone().ok_or_else(|| bad_params("`params.name` is missing"))?;
+        let name = scan::unquote(&request.line[name]).ok_or_else(|| bad_params("`name` must be a text"))?;
         let view = self.view_of(request.session)?;
-        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
-        if session.calls.contains_key(request.id.as_bytes()) {
-            return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
-        }
         let (number, own) = match view.view.route(&name) {
-            Route::Tool { server, own_json, .. } => (server, std::borrow::Cow::Borrowed(own_json)),
+            Route::Tool { server, own_json, .. } => (server, Cow::Borrowed(own_json)),
             Route::Unlisted { server, rest } => (server, serde_json::Value::from(rest).to_string().into()),
             Route::Refused { server, reason } => {
                 return Err(refused(&name, view.server_name(server), reason));
             }
             Route::Unknown { nearest } => return Err(unknown_tool(&name, &nearest)),
         };
-        let id = view.instance(number).ok_or_else(gone)?;
-        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
-        check_state(instance, request.now)?;
-        session.called += 1;
-        session.used.insert(id);
-        let asker = Asker::Client {
-            session: request.session,
-            id: request.id.as_bytes().into(),
-            token: parts.token.clone().map(|token| request.line.as_bytes()[token].into()),
-        };
         if request.line.len() > ROOM_UNCHECKED && self.is_full(request.line.len()) {
             return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
         }
-        self.hand_over(request, id, asker, &parts, &own);
-        Ok(())
+        let id = view.instance(number).ok_or_else(gone)?;
+        self.hand_over(request, id, &own)
     }
 
     /// Writes the call into the server's stream, or into its queue.
-    fn hand_over(&mut self, request: &Request<'_>, id: InstanceId, asker: Asker, parts: &Parts, own: &str) {
-        let limit_default = self.context.settings.tool_timeout;
-        let (Some(instance), Some(session)) =
-            (self.instances.get_mut(&id), self.sessions.get_mut(&request.session))
-        else {
-            return;
+    fn hand_over(&mut self, request: &Request<'_>, id: InstanceId, own: &str) -> Result<(), Refusal> {
+        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
+        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
+        check_state(instance, request.now)?;
+        let Entry::Vacant(place) = session.calls.entry(Id::from(request.id.as_bytes())) else {
+            return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
         };
-        let limit = instance.spec.tool_timeout.unwrap_or(limit_default);
         let call = instance.calls.mint();
-        let number = call.to_string();
-        let mut edits = vec![(parts.id.clone(), number.as_bytes()), (parts.name.clone(), own.as_bytes())];
-        edits.extend(parts.token.clone().map(|token| (token, number.as_bytes())));
-        edits.sort_by_key(|(range, _)| range.start);
-        session.calls.insert(request.id.as_bytes().into(), (id, call));
+        place.insert((id, call));
+        session.called += 1;
+        session.used.insert(id);
+        let places = request.places;
+        let asker = Asker::Client {
+            session: request.session,
+            id: Id::from(request.id.as_bytes()),
+            token: places.token.clone().map(|token| Id::from(&request.line.as_bytes()[token])),
+        };
+        let limit = instance.spec.tool_timeout.unwrap_or(self.context.settings.tool_timeout);
         instance.counts.calls += 1;
         instance.used = request.now;
+        let edits =
+            Edits { id: request.id_at.clone(), name: places.name.clone(), token: places.token.clone() };
         if instance.open_for_calls() {
             let start = instance.out.end();
-            reply::splice(instance.out.tail(), request.line.as_bytes(), &edits);
+            edits.write(instance.out.tail(), request.line.as_bytes(), call, own);
             let sent = start..instance.out.end();
             instance.calls.sent(call, asker, request.now, limit, sent);
             self.dirty_instances.insert(id);
         } else {
             let mut line = Vec::new();
-            reply::splice(&mut line, request.line.as_bytes(), &edits);
+            edits.write(&mut line, request.line.as_bytes(), call, own);
             instance.calls.wait(call, asker, request.now, limit, line);
             instance.want(Demand::Call);
         }
         self.clock.note(request.now + limit);
+        Ok(())
     }
 
     /// The client no longer wants an answer.
@@ -111,14 +99,14 @@ impl Switch {
             reply::notification(instance.out.tail(), "notifications/cancelled", &params);
             self.dirty_instances.insert(id);
         }
-        self.after_call(id);
+        self.after_call(id, Instant::now());
         Some(open)
     }
 
     /// A call has ended, in whatever way: the next one may go, and whoever waits for calm looks again.
-    pub fn after_call(&mut self, id: InstanceId) {
+    pub fn after_call(&mut self, id: InstanceId, now: Instant) {
         if let Some(instance) = self.instances.get_mut(&id) {
-            instance.used = Instant::now();
+            instance.used = now;
             if instance.calls.waiting() > 0 {
                 instance.send_waiting();
                 self.dirty_instances.insert(id);
@@ -127,7 +115,7 @@ impl Switch {
                 instance.wake.notify_one();
             }
         }
-        if *self.phase.borrow() != super::switch::Phase::Run {
+        if self.draining {
             self.calmer.notify_one();
         }
     }
@@ -142,17 +130,17 @@ impl Switch {
             self.metrics.failed(&server, code.name);
             self.fail_open(open, code, &server, trouble);
         }
-        self.after_call(id);
+        self.after_call(id, Instant::now());
     }
 
     fn fail_open(&mut self, open: Open, code: Code, server: &str, trouble: &Trouble) {
         let Asker::Client { session, id, .. } = open.asker else { return };
         if let Some(state) = self.sessions.get_mut(&session) {
-            state.calls.remove(&id);
+            state.calls.remove(id.as_bytes());
         }
         let mut refusal = Refusal::new(code, trouble.text.clone()).server(server);
         refusal.detail.hint = trouble.hint.clone();
-        self.refuse(session, &String::from_utf8_lossy(&id), &refusal);
+        self.refuse(session, &String::from_utf8_lossy(id.as_bytes()), &refusal);
     }
 
     /// Ends every call whose time is up, and tells its server.
@@ -202,22 +190,27 @@ impl Switch {
 /// Lines up to this many bytes are taken without adding up all buffers.
 const ROOM_UNCHECKED: usize = 16 << 10;
 
-fn find_parts(request: &Request<'_>) -> Result<Parts, Refusal> {
-    let params = request.params.clone().ok_or_else(|| bad_params("`params` is missing"))?;
-    let bytes = request.line.as_bytes();
-    let shift = |range: Range<usize>, by: usize| range.start + by..range.end + by;
-    let found = scan::members(&bytes[params.clone()], ["name", "_meta"]);
-    let [name, meta] = found.map_err(|error| bad_params(&error.to_string()))?;
-    let name = shift(name.ok_or_else(|| bad_params("`name` is missing"))?, params.start);
-    let token = match meta.map(|meta| shift(meta, params.start)) {
-        Some(meta) if bytes[meta.start] == b'{' => {
-            let found = scan::members(&bytes[meta.clone()], ["progressToken"]);
-            let [token] = found.map_err(|error| bad_params(&error.to_string()))?;
-            token.map(|token| shift(token, meta.start))
-        }
-        _ => None,
-    };
-    Ok(Parts { id: request.id_at.clone(), name, token })
+/// What loom replaces in the line of a call.
+struct Edits {
+    id: Range<usize>,
+    name: Place,
+    token: Place,
+}
+
+impl Edits {
+    /// Appends the line as the server gets it: loom's id for the call, also as progress token, and its own name
+    /// for the tool.
+    fn write(self, out: &mut Vec<u8>, line: &[u8], call: u64, own: &str) {
+        let mut number = itoa::Buffer::new();
+        let number = number.format(call);
+        let end = line.len()..line.len();
+        let (name, token) = (self.name.unwrap_or(end.clone()), self.token.unwrap_or(end));
+        let token_text = if token.is_empty() { "" } else { number };
+        let mut edits =
+            [(self.id, number.as_bytes()), (name, own.as_bytes()), (token, token_text.as_bytes())];
+        edits.sort_unstable_by_key(|(range, _)| range.start);
+        reply::splice(out, line, &edits);
+    }
 }
 
 fn bad_params(text: &str) -> Refusal {

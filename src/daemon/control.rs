@@ -44,7 +44,7 @@ impl Switch {
 
     fn stop(&mut self) -> Value {
         tracing::info!("stop was asked for");
-        self.phase.send_replace(Phase::Drain);
+        self.enter(Phase::Drain);
         json!({ "stopping": true, "pid": std::process::id() })
     }
 

@@ -325,10 +325,11 @@ async fn read_all(shared: Shared, id: InstanceId, mut stdout: pipe::Receiver) {
 
 /// Hands over complete lines. True when buffers have grown that an idle server should give back.
 fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> bool {
+    let now = Instant::now();
     let mut switch = shared.borrow_mut();
     let limit =
         if lines.held() == 0 { LINE_MAX } else { LINE_MAX.min(BUFFER_MAX.saturating_sub(switch.buffered())) };
-    lines.feed(chunk, limit, |item| switch.server_item(id, &item));
+    lines.feed(chunk, limit, |item| switch.server_item(id, &item, now));
     switch.flush();
     lines.is_fat() || switch.instances.get(&id).is_some_and(|instance| instance.out.is_fat())
 }

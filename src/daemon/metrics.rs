@@ -1,8 +1,5 @@
 //! Numbers for `/metrics`, in Prometheus' text format.
 
-use foldhash::HashMap;
-use std::time::Duration;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,6 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::switch::Switch;
+use crate::upstream::meter::Meter;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByServer {
@@ -24,17 +22,9 @@ struct ByServerAndCode {
     code: String,
 }
 
-/// One server's counters, looked up once.
-struct Fast {
-    calls: Counter,
-    errors: Counter,
-    seconds: Histogram,
-}
-
 /// Counts calls as they end.
 #[derive(Default)]
 pub struct Metrics {
-    fast: HashMap<String, Fast>,
     calls: Family<ByServer, Counter>,
     errors: Family<ByServer, Counter>,
     failures: Family<ByServerAndCode, Counter>,
@@ -48,25 +38,12 @@ fn histogram() -> Histogram {
 }
 
 impl Metrics {
-    /// A server answered a call, with a result or an error of its own.
-    pub fn answered(&mut self, server: &str, took: Duration, failed: bool) {
-        if !self.fast.contains_key(server) {
-            let fast = self.look_up(server);
-            self.fast.insert(server.to_string(), fast);
-        }
-        let Some(fast) = self.fast.get(server) else { return };
-        fast.calls.inc();
-        fast.seconds.observe(took.as_secs_f64());
-        if failed {
-            fast.errors.inc();
-        }
-    }
-
-    fn look_up(&mut self, server: &str) -> Fast {
+    /// The counters of one server, to be kept by whoever counts often.
+    pub fn meter(&mut self, server: &str) -> Meter {
         let label = ByServer { server: server.to_string() };
         let seconds =
             self.seconds.get_or_insert_with(|| Family::new_with_constructor(histogram as fn() -> Histogram));
-        Fast {
+        Meter {
             calls: self.calls.get_or_create(&label).clone(),
             errors: self.errors.get_or_create(&label).clone(),
             seconds: seconds.get_or_create(&label).clone(),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::hello::Role;
 use super::session::SessionId;
-use super::switch::{Phase, Switch};
+use super::switch::Switch;
 use crate::mcp::inventory;
 use crate::wire::code::{self, Code};
 use crate::wire::oversize::Oversized;
@@ -45,41 +45,38 @@ pub struct Request<'a> {
     /// Where in `line` the id is.
     pub id_at: Range<usize>,
     pub method: &'a str,
-    /// Where in `line` the parameters are.
-    pub params: Option<Range<usize>>,
+    /// Where in `line` everything is.
+    pub places: &'a Envelope,
     pub now: Instant,
 }
 
 impl Request<'_> {
     /// The raw parameters; `{}` when there are none.
     pub fn params(&self) -> &str {
-        self.params.clone().map_or("{}", |range| &self.line[range])
+        self.places.params.clone().map_or("{}", |range| &self.line[range])
     }
 }
 
 impl Switch {
     /// One line from a client.
-    pub fn client_line(&mut self, session: SessionId, line: &[u8]) {
+    pub fn client_line(&mut self, session: SessionId, line: &[u8], now: Instant) {
         let Ok(text) = std::str::from_utf8(line) else {
             self.counters.invalid_utf8 += 1;
-            return self.refuse(session, "null", &Refusal::new(code::PARSE, "the line is not UTF-8"));
+            let id = id_of_broken(line);
+            return self.refuse(session, &id, &Refusal::new(code::PARSE, "the line is not UTF-8"));
         };
         let envelope = match scan::envelope(line) {
             Ok(envelope) => envelope,
             Err(error) => {
                 self.counters.garbage_lines += 1;
-                return self.refuse(
-                    session,
-                    "null",
-                    &Refusal::new(code::PARSE, format!("not JSON-RPC: {error}")),
-                );
+                let refusal = Refusal::new(code::PARSE, format!("not JSON-RPC: {error}"));
+                return self.refuse(session, &id_of_broken(line), &refusal);
             }
         };
         match sort(text, &envelope) {
             Ok(Line::Request { id, method }) => {
                 let id_at = envelope.id.clone().unwrap_or_default();
-                let params = envelope.params.clone();
-                let request = Request { session, line: text, id, id_at, method, params, now: Instant::now() };
+                let request = Request { session, line: text, id, id_at, method, places: &envelope, now };
                 self.request(&request);
             }
             Ok(Line::Notification { method }) => {
@@ -107,7 +104,7 @@ impl Switch {
     }
 
     fn request(&mut self, request: &Request<'_>) {
-        if self.phase() != Phase::Run && is_work(request.method) {
+        if self.draining && is_work(request.method) {
             return self.give_back(request);
         }
         let outcome = match request.method {
@@ -183,6 +180,11 @@ fn is_work(method: &str) -> bool {
 
 fn unknown_method(method: &str) -> Refusal {
     Refusal::new(code::METHOD_NOT_FOUND, format!("loom does not know the method {method}"))
+}
+
+/// The id to answer for a line that cannot be read: the one that a proxy has noted for it, if any.
+fn id_of_broken(line: &[u8]) -> String {
+    scan::call_id(line).and_then(|id| std::str::from_utf8(id).ok()).unwrap_or("null").to_string()
 }
 
 enum Line<'a> {

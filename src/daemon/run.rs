@@ -58,7 +58,12 @@ pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<()
         .build()
         .map_err(|error| Plain::new(Kind::Unavailable, format!("no event loop: {error}")))?;
     let local = LocalSet::new();
-    local.block_on(&runtime, serve(context, environment, loaded, options.detach))
+    // The set polls its own future whenever any task is woken: that one must have nothing to do.
+    let served = local.spawn_local(serve(context, environment, loaded, options.detach));
+    match local.block_on(&runtime, served) {
+        Ok(result) => result,
+        Err(error) => Err(Plain::new(Kind::Bug, format!("the daemon's main task ended: {error}")).into()),
+    }
 }
 
 fn prepare_folders(paths: &Paths) -> Result<(), Plain> {
@@ -207,9 +212,9 @@ async fn signals(shared: Shared) {
 }
 
 fn more_urgent(shared: &Shared) {
-    let switch = shared.borrow();
+    let mut switch = shared.borrow_mut();
     let next = if switch.phase() == Phase::Run { Phase::Drain } else { Phase::Kill };
-    switch.phase.send_replace(next);
+    switch.enter(next);
 }
 
 /// Drain, servers, clients. A second signal cuts it short.

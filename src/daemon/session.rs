@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::UnixStream;
@@ -19,6 +19,7 @@ use super::hello::Hello;
 use super::switch::Shared;
 use super::views::ClientView;
 use crate::upstream::instance::InstanceId;
+use crate::wire::id::Id;
 use crate::wire::lines::{Item, Lines};
 use crate::wire::outbox::Outbox;
 use crate::wire::{BUFFER_MAX, LINE_MAX};
@@ -44,7 +45,7 @@ pub struct Session {
     pub stream: Rc<OwnedWriteHalf>,
     pub backlog: Rc<Notify>,
     /// Open calls by the client's own id (raw JSON).
-    pub calls: HashMap<Box<[u8]>, (InstanceId, u64)>,
+    pub calls: HashMap<Id, (InstanceId, u64)>,
     /// Servers that this client has called.
     pub used: HashSet<InstanceId>,
     pub view: Option<Rc<ClientView>>,
@@ -180,11 +181,12 @@ pub async fn read_or_rest(
 
 /// Hands over complete lines. True when buffers have grown that an idle session should give back.
 fn take(shared: &Shared, id: SessionId, lines: &mut Lines, chunk: &[u8]) -> bool {
+    let now = Instant::now();
     let mut switch = shared.borrow_mut();
     let limit =
         if lines.held() == 0 { LINE_MAX } else { LINE_MAX.min(BUFFER_MAX.saturating_sub(switch.buffered())) };
     lines.feed(chunk, limit, |item| match item {
-        Item::Line(line) => switch.client_line(id, line),
+        Item::Line(line) => switch.client_line(id, line, now),
         Item::Oversized(lost) => switch.client_oversized(id, &lost),
     });
     switch.flush();

@@ -4,7 +4,7 @@
 //! is no lock and no order of locks. The task that has read bytes hands them to the switch, and the switch
 //! writes what they lead to before it returns (`flush`): a call costs no channel, no task and no timer.
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
@@ -78,6 +78,22 @@ pub struct Counters {
     pub late_answers: u64,
 }
 
+/// Whoever has something to write. Few at a time, and mostly the same one again and again.
+#[derive(Debug, Default)]
+pub struct Dirty(Vec<u32>);
+
+impl Dirty {
+    pub fn insert(&mut self, id: u32) {
+        if !self.0.contains(&id) {
+            self.0.push(id);
+        }
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        self.0.pop()
+    }
+}
+
 pub struct Switch {
     pub me: Weak<RefCell<Switch>>,
     pub context: Rc<Context>,
@@ -92,11 +108,13 @@ pub struct Switch {
     pub metrics: Metrics,
     pub counters: Counters,
     pub phase: watch::Sender<Phase>,
+    /// The phase is no longer `Run`; looked at for every line.
+    pub draining: bool,
     /// Woken when the last open call or the last instance goes.
     pub calmer: Rc<Notify>,
     /// Whoever has something to write since the last flush.
-    pub dirty_sessions: HashSet<SessionId>,
-    pub dirty_instances: HashSet<InstanceId>,
+    pub dirty_sessions: Dirty,
+    pub dirty_instances: Dirty,
     /// Where all readers read to; see `session`.
     pub scratch: Rc<RefCell<Vec<u8>>>,
     last_session: SessionId,
@@ -125,14 +143,21 @@ impl Switch {
                 metrics: Metrics::default(),
                 counters: Counters::default(),
                 phase,
+                draining: false,
                 calmer: Rc::default(),
-                dirty_sessions: HashSet::default(),
-                dirty_instances: HashSet::default(),
+                dirty_sessions: Dirty::default(),
+                dirty_instances: Dirty::default(),
                 scratch: Rc::new(RefCell::new(vec![0; CHUNK])),
                 last_session: 0,
                 last_instance: 0,
             })
         })
+    }
+
+    /// A later phase begins.
+    pub fn enter(&mut self, phase: Phase) {
+        self.draining = phase != Phase::Run;
+        self.phase.send_replace(phase);
     }
 
     pub fn phase(&self) -> Phase {
@@ -173,12 +198,12 @@ impl Switch {
 
     /// Writes everything that the last lines led to.
     pub fn flush(&mut self) {
-        for id in std::mem::take(&mut self.dirty_instances) {
+        while let Some(id) = self.dirty_instances.take() {
             if let Some(instance) = self.instances.get_mut(&id) {
                 instance.flush();
             }
         }
-        for id in std::mem::take(&mut self.dirty_sessions) {
+        while let Some(id) = self.dirty_sessions.take() {
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.flush();
             }

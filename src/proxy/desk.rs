@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::fault::Plain;
 use crate::mcp::initialize;
 use crate::wire::code::{self, Code};
+use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
 use crate::wire::{BUFFER_MAX, LINE_MAX, scan};
@@ -43,7 +44,7 @@ struct Sent {
 
 #[derive(Debug)]
 struct Held {
-    id: Option<Box<[u8]>>,
+    id: Option<Id>,
     line: Vec<u8>,
     deadline: Instant,
 }
@@ -58,7 +59,7 @@ enum Kind<'a> {
 pub struct Desk {
     pub way: Way,
     waits: Waits,
-    sent: HashMap<Box<[u8]>, Sent>,
+    sent: HashMap<Id, Sent>,
     held: VecDeque<Held>,
     held_bytes: usize,
     /// The client's `initialize` line.
@@ -70,6 +71,8 @@ pub struct Desk {
     pub writing: bool,
     /// Why this proxy must end.
     pub fatal: Option<Plain>,
+    /// So many threads wait for something to change here.
+    pub watchers: u32,
 }
 
 impl Desk {
@@ -85,6 +88,7 @@ impl Desk {
             initialized: false,
             writing: false,
             fatal: None,
+            watchers: 0,
         }
     }
 
@@ -101,6 +105,13 @@ impl Desk {
         to_daemon: &mut Vec<u8>,
         to_client: &mut Vec<u8>,
     ) {
+        if let Way::Open(_) = self.way
+            && let Some(id) = scan::call_id(line)
+        {
+            // The daemon reads the whole line; when it is no JSON, it answers this same id.
+            self.sent.entry(Id::from(id)).or_insert(Sent { again: None });
+            return push_line(to_daemon, line);
+        }
         let envelope = match std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_string()) {
             Ok(_) => scan::envelope(line).map_err(|error| format!("not JSON-RPC: {error}")),
             Err(text) => Err(text),
@@ -155,7 +166,7 @@ impl Desk {
             }
             Way::Soon => {
                 let wait = if method == br#""tools/call""# { self.waits.call } else { self.waits.control };
-                self.hold(Held { id: Some(id.into()), line: line.to_vec(), deadline: now + wait });
+                self.hold(Held { id: Some(Id::from(id)), line: line.to_vec(), deadline: now + wait });
             }
             Way::Closed { code, text, hint } => {
                 let (code, text, hint) = (*code, text.clone(), hint.clone());
@@ -194,7 +205,7 @@ impl Desk {
                 if let Ok([Some(id)]) = scan::members(params, ["requestId"]) {
                     let id = &params[id];
                     self.sent.remove(id);
-                    self.held.retain(|held| held.id.as_deref() != Some(id));
+                    self.held.retain(|held| held.id.as_ref().map(Id::as_bytes) != Some(id));
                     self.held_bytes = self.held.iter().map(|held| held.line.len()).sum();
                 }
             }
@@ -275,7 +286,7 @@ impl Desk {
                 None => {
                     let detail = Detail { hint: Some("loom status".into()), ..Detail::default() };
                     let text = "loomd ended while the call was under way: it may or may not have run";
-                    reply::error(to_client, &id, code::DAEMON_GONE, text, &detail);
+                    reply::error(to_client, id.as_bytes(), code::DAEMON_GONE, text, &detail);
                 }
             }
         }
@@ -289,7 +300,7 @@ impl Desk {
         for held in std::mem::take(&mut self.held) {
             if let Some(id) = &held.id {
                 let handshake = self.handshake.as_deref().is_some_and(|line| line == held.line);
-                self.answer_closed(&held.line, id, handshake, code, text, hint.clone(), to_client);
+                self.answer_closed(&held.line, id.as_bytes(), handshake, code, text, hint.clone(), to_client);
             }
         }
         self.held_bytes = 0;
@@ -304,7 +315,13 @@ impl Desk {
         let late: VecDeque<Held> = late;
         for id in late.into_iter().filter_map(|held| held.id) {
             let detail = Detail { hint: Some("loom status".into()), ..Detail::default() };
-            reply::error(to_client, &id, code::TIMEOUT, "no loomd came in time to take the call", &detail);
+            reply::error(
+                to_client,
+                id.as_bytes(),
+                code::TIMEOUT,
+                "no loomd came in time to take the call",
+                &detail,
+            );
         }
     }
 

@@ -71,7 +71,7 @@ fn rest(shared: &Shared, trouble: Trouble) {
     };
     shared.desk().expire(Instant::now(), &mut down);
     shared.client.write(&down);
-    shared.changed.notify_all();
+    shared.tell(shared.desk());
     std::thread::sleep(pause);
 }
 
@@ -219,9 +219,12 @@ fn pass(shared: &Shared, lines: &mut Lines, chunk: &[u8], down: &mut Vec<u8>) {
         }
         Item::Oversized(_) => {}
     });
+    let watched = desk.watchers > 0;
     drop(desk);
     if !down.is_empty() {
         shared.client.write(down);
+    }
+    if watched {
         shared.changed.notify_all();
     }
 }
@@ -229,11 +232,13 @@ fn pass(shared: &Shared, lines: &mut Lines, chunk: &[u8], down: &mut Vec<u8>) {
 /// The daemon is gone. `uplink` may be writing still; it fails at once, and then it is known what had left.
 fn lost(shared: &Shared) {
     let mut down = Vec::new();
-    let desk = shared.desk();
+    let mut desk = shared.desk();
+    desk.watchers += 1;
     let settled = shared.changed.wait_while(desk, |desk| desk.writing);
     let mut desk = settled.unwrap_or_else(PoisonError::into_inner);
+    desk.watchers -= 1;
     desk.daemon_gone(Instant::now(), &mut down);
     drop(desk);
     shared.client.write(&down);
-    shared.changed.notify_all();
+    shared.tell(shared.desk());
 }

@@ -46,6 +46,15 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Wakes threads that wait for a change of the desk; without any this costs no system call.
+    pub fn tell(&self, desk: MutexGuard<'_, Desk>) {
+        let anybody = desk.watchers > 0;
+        drop(desk);
+        if anybody {
+            self.changed.notify_all();
+        }
+    }
+
     /// The desk. A thread that panicked left it whole: its methods do not panic half-way.
     pub fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +93,8 @@ pub fn run(options: Options) -> Result<(), Fault> {
         .spawn(move || downlink::run(&down))
         .map_err(|error| Plain::new(Kind::Unavailable, format!("no thread: {error}")))?;
     uplink::run(&shared);
-    let desk = shared.desk();
+    let mut desk = shared.desk();
+    desk.watchers += 1;
     let waited = shared.changed.wait_timeout_while(desk, LAST_ANSWERS, |desk| desk.expects_answers());
     let (mut desk, _) = waited.unwrap_or_else(PoisonError::into_inner);
     match desk.fatal.take() {

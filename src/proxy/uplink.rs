@@ -77,7 +77,7 @@ fn send(shared: &Shared, stream: &Arc<UnixStream>, lines: &[u8]) {
         let unsent = if whole == written { whole } else { next_line(lines, written) };
         desk.take_back(&lines[unsent..], Instant::now());
     }
-    shared.changed.notify_all();
+    shared.tell(desk);
 }
 
 fn next_line(lines: &[u8], at: usize) -> usize {

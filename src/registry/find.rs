@@ -81,12 +81,13 @@ impl Explain for FindError {
 /// The registry for a command that a person typed in `cwd`: the flag, else the nearest in the tree upward, else the
 /// chosen one, else the home file.
 pub fn for_person(flag: Option<&Path>, cwd: &Path, paths: &Paths) -> Result<Found, FindError> {
-    if flag.is_none()
-        && let Some(path) = in_tree(cwd).into_iter().next()
-    {
-        return Ok(Found { path, source: Source::Workspace });
+    if let Some(found) = by_flag(flag, cwd) {
+        return Ok(found);
     }
-    by_flag(flag, cwd).map_or_else(|| for_service(None, paths), Ok)
+    match in_tree(cwd).into_iter().next() {
+        Some(path) => Ok(Found { path, source: Source::Workspace }),
+        None => for_service(None, paths),
+    }
 }
 
 /// The registry for a daemon that nobody typed: the flag, else the chosen one, else the home file. Never one of the

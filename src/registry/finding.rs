@@ -55,6 +55,7 @@ impl fmt::Display for Finding {
 pub struct Report {
     file: PathBuf,
     findings: Vec<Finding>,
+    errors: usize,
     unseen: usize,
 }
 
@@ -63,7 +64,7 @@ impl Report {
     const MOST: usize = 200;
 
     pub fn new(file: &Path) -> Self {
-        Report { file: file.into(), findings: Vec::new(), unseen: 0 }
+        Report { file: file.into(), findings: Vec::new(), errors: 0, unseen: 0 }
     }
 
     pub fn error(&mut self, place: Place, path: &str, text: impl Into<String>) {
@@ -80,32 +81,35 @@ impl Report {
 
     /// Warns of a word that is not one of `known`, naming the one that was probably meant.
     pub fn unknown(&mut self, place: Place, path: &str, what: &str, word: &str, known: &[&str]) {
-        let hint = did_you_mean(word, known);
+        let hint = if self.is_full() { None } else { did_you_mean(word, known) };
         self.add(Level::Warning, place, path, format!("unknown {what} `{}`", clip(word)), hint);
     }
 
+    /// Whether further findings are only counted, so that nobody needs to word them.
+    pub fn is_full(&self) -> bool {
+        self.findings.len() >= Self::MOST
+    }
+
     pub fn has_errors(&self) -> bool {
-        self.unseen > 0 || self.findings.iter().any(|finding| finding.level == Level::Error)
+        self.errors > 0
     }
 
     /// All findings, by place.
     pub fn into_findings(mut self) -> Vec<Finding> {
         self.findings.sort_by_key(|finding| (finding.line, finding.column));
-        if let Some(last) = self.findings.last().filter(|_| self.unseen > 0) {
-            let text = format!("{} more mistakes are not shown", self.unseen);
-            self.findings.push(Finding {
-                level: Level::Error,
-                path: String::new(),
-                text,
-                hint: None,
-                ..last.clone()
-            });
+        if let Some(last) = self.findings.last().filter(|_| self.unseen > 0).cloned() {
+            let text = format!("{} more findings are not shown", self.unseen);
+            let level = if self.errors > 0 { Level::Error } else { Level::Warning };
+            self.findings.push(Finding { level, path: String::new(), text, hint: None, ..last });
         }
         self.findings
     }
 
     fn add(&mut self, level: Level, place: Place, path: &str, text: String, hint: Option<String>) {
-        if self.findings.len() >= Self::MOST {
+        if level == Level::Error {
+            self.errors += 1;
+        }
+        if self.is_full() {
             self.unseen += 1;
             return;
         }

@@ -37,7 +37,7 @@ pub struct Registry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     pub name: ServerName,
-    /// Lower case, as given otherwise.
+    /// In lower case.
     pub categories: Vec<String>,
     /// Never started, never listed.
     pub disabled: bool,

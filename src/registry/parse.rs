@@ -124,7 +124,7 @@ fn top(node: Node, registry: &mut Registry, reader: &mut Reader<'_, '_>) {
             "version" if node.scalar() != Some("1") => {
                 reader.report.warning(node.place, "version", "this loom knows version 1 only");
             }
-            text => reader.known_key(key, "", "key", text, &TOP_KEYS),
+            _ => reader.known_key(key, "", "key", &TOP_KEYS),
         }
     }
     if !has_servers {
@@ -143,38 +143,40 @@ fn servers(node: &Node, reader: &mut Reader<'_, '_>) -> Vec<Server> {
         reader.report.error(node.place, "servers", text);
         return Vec::new();
     };
-    let mut seen: HashMap<String, (String, usize)> = HashMap::new();
+    let mut names = Names::default();
     let mut servers = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let path = format!("servers[{index}]");
         let (name, server) = reader.server(item, &path);
-        if let Some(name) = name.and_then(Node::scalar).zip(name) {
-            unique(name.0, name.1.place, &path, &mut seen, reader.report);
+        if let Some((text, name)) = name.and_then(Node::scalar).zip(name) {
+            names.take(text, name.place, &path, reader.report);
         }
         servers.extend(server);
     }
     servers
 }
 
-/// Refuses a name that an earlier server has, and warns of one that differs in case only.
-fn unique(
-    name: &str,
-    place: Place,
-    path: &str,
-    seen: &mut HashMap<String, (String, usize)>,
-    report: &mut Report,
-) {
-    let path = format!("{path}.name");
-    match seen.get(&name.to_lowercase()) {
-        Some((first, line)) if first == name => {
+/// The servers so far: name and line, by exact name and by lower-case name (the first one of it).
+#[derive(Default)]
+struct Names {
+    exact: HashMap<String, usize>,
+    alike: HashMap<String, (String, usize)>,
+}
+
+impl Names {
+    /// Refuses a name that an earlier server has, and warns of one that differs in case only.
+    fn take(&mut self, name: &str, place: Place, path: &str, report: &mut Report) {
+        let path = format!("{path}.name");
+        if let Some(line) = self.exact.get(name) {
             report.error(place, &path, format!("a server `{}` is in line {line} already", clip(name)));
+            return;
         }
-        Some((first, line)) => {
-            let text = format!("`{}` differs from `{}` in line {line} in case only", clip(name), clip(first));
+        self.exact.insert(name.to_owned(), place.line);
+        if let Some((other, line)) = self.alike.get(&name.to_lowercase()) {
+            let text = format!("`{}` differs from `{}` in line {line} in case only", clip(name), clip(other));
             report.warning(place, &path, text);
-        }
-        None => {
-            seen.insert(name.to_lowercase(), (name.to_owned(), place.line));
+        } else {
+            self.alike.insert(name.to_lowercase(), (name.to_owned(), place.line));
         }
     }
 }
@@ -187,7 +189,7 @@ fn aliases(key: &Key, node: &Node, reader: &mut Reader<'_, '_>, into: &mut BTree
         let (at, list) = match &node.value {
             Value::Map(entries) => {
                 for (key, _) in entries {
-                    reader.known_key(key, &path, "key", &key.text, &["fallbacks"]);
+                    reader.known_key(key, &path, "key", &["fallbacks"]);
                 }
                 match entries.iter().find(|(key, _)| key.text == "fallbacks") {
                     Some((key, node)) => (key, node),

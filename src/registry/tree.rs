@@ -4,9 +4,9 @@
 //! Owns what is YAML and not registry: duplicate keys, anchors and aliases (bounded), merge keys, tags, nesting.
 //! Only `true` and `false` are booleans: `no` and `on` stay text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
 use crate::registry::finding::{Place, Report, clip};
 
@@ -149,6 +149,14 @@ enum Filling {
     Map { entries: Vec<(Key, Node)>, seen: HashMap<String, Place>, key: Pending },
 }
 
+/// A node that aliases may stand for.
+struct Anchored {
+    node: Node,
+    /// About.
+    bytes: usize,
+    depth: usize,
+}
+
 /// The key that the next node of a map belongs to.
 enum Pending {
     None,
@@ -161,7 +169,7 @@ struct Builder<'t, 'r> {
     text: &'t str,
     report: &'r mut Report,
     open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<usize, Anchored>,
     root: Option<Node>,
     /// Bytes that anchors and aliases have copied so far.
     copied: usize,
@@ -230,27 +238,25 @@ impl Builder<'_, '_> {
 
     fn alias(&mut self, id: usize, span: &Span) -> Node {
         let place = start_of(span);
-        let Some(target) = self.anchors.get(&id) else {
+        let Some(anchored) = self.anchors.get(&id) else {
             self.report.error(place, "", "an alias cannot stand inside its own anchor");
             return null(place);
         };
-        let (size, depth) = target.measure();
-        self.copied = self.copied.saturating_add(size);
-        if self.copied > COPIED_BYTES || self.open.len() + depth > DEEPEST {
+        self.copied = self.copied.saturating_add(anchored.bytes);
+        if self.copied > COPIED_BYTES || self.open.len() + anchored.depth > DEEPEST {
             self.report.error(place, "", "the aliases of this file unfold to far too much");
             return null(place);
         }
-        Node { place, ..target.clone() }
+        Node { place, ..anchored.node.clone() }
     }
 
     /// Keeps a copy of an anchored node for its aliases.
     fn keep(&mut self, node: &Node, anchor: usize) {
-        self.copied = self.copied.saturating_add(node.measure().0);
-        if self.copied > COPIED_BYTES {
-            self.report.error(node.place, "", "the anchors of this file hold far too much");
-            return;
-        }
-        self.anchors.insert(anchor, node.clone());
+        let (bytes, depth) = node.measure();
+        self.copied = self.copied.saturating_add(bytes);
+        // Beyond the limit only the size is kept: every alias of it is refused anyway.
+        let node = if self.copied > COPIED_BYTES { null(node.place) } else { node.clone() };
+        self.anchors.insert(anchor, Anchored { node, bytes, depth });
     }
 
     fn close(&mut self) {
@@ -274,7 +280,10 @@ impl Builder<'_, '_> {
         match &mut open.filling {
             Filling::List(items) => items.push(node),
             Filling::Map { entries, seen, key } => match std::mem::replace(key, Pending::None) {
-                Pending::Key(key) => entries.push((key, node)),
+                Pending::Key(key) => {
+                    let place = if matches!(node.value, Value::Null) { key.place } else { node.place };
+                    entries.push((key, Node { place, ..node }));
+                }
                 Pending::Dropped => {}
                 Pending::None => *key = pending(node, seen, self.report),
             },
@@ -284,6 +293,10 @@ impl Builder<'_, '_> {
     /// Replaces `<<: *base` by the entries of `base` that the map does not have itself.
     fn merged(&mut self, entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
         let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| key.text == "<<");
+        if merges.is_empty() {
+            return own;
+        }
+        let mut taken: HashSet<String> = own.iter().map(|(key, _)| key.text.clone()).collect();
         for (key, node) in merges {
             let bases = match node.value {
                 Value::List(items) => items,
@@ -294,9 +307,7 @@ impl Builder<'_, '_> {
                     self.report.error(key.place, "", "`<<` takes an alias of a map");
                     continue;
                 };
-                let new: Vec<_> =
-                    entries.into_iter().filter(|(k, _)| own.iter().all(|(o, _)| o.text != k.text)).collect();
-                own.extend(new);
+                own.extend(entries.into_iter().filter(|(key, _)| taken.insert(key.text.clone())));
             }
         }
         own
@@ -306,9 +317,19 @@ impl Builder<'_, '_> {
         let at = error.marker();
         let place = Place { line: at.line().max(1), column: at.col() + 1 };
         let line = self.text.lines().nth(place.line - 1).unwrap_or("");
-        let tab = line.chars().take(place.column).all(char::is_whitespace) && line.contains('\t');
-        let hint = tab.then(|| "indent with spaces, not with tabs".to_owned());
-        self.report.error_hint(place, "", format!("not YAML: {}", error.kind()), hint);
+        let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+        let hint = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => {
+                return self.report.error(place, "", format!("nested more than {DEEPEST} deep"));
+            }
+            _ if indent.contains('\t') => Some("indent with spaces, not with tabs"),
+            ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::ExpectedBlockMappingKey => {
+                Some("is this line indented like its neighbours?")
+            }
+            ErrorKind::MappingValueNotAllowed => Some("text with `: ` in it needs quotes"),
+            _ => None,
+        };
+        self.report.error_hint(place, "", format!("not YAML: {}", error.kind()), hint.map(str::to_owned));
     }
 }
 

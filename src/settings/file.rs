@@ -18,11 +18,23 @@ pub struct Profile {
     pub tools: Vec<String>,
 }
 
-/// A value of the file, as text, and its `file:line:col`.
+/// A value of the file, as text, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub text: String,
+    /// `file:line:col`.
     pub at: String,
+    /// The same as a byte offset, for sorting.
+    pub offset: usize,
+}
+
+/// Something wrong in the file or in a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Byte offset in the file; `usize::MAX` for a variable.
+    pub offset: usize,
+    /// Begins with `file:line:col` or the name of the variable.
+    pub text: String,
 }
 
 /// What the file says.
@@ -33,7 +45,7 @@ pub struct Contents {
     pub profiles: BTreeMap<String, Profile>,
     /// Each begins with `file:line:col`.
     pub warnings: Vec<String>,
-    pub mistakes: Vec<String>,
+    pub mistakes: Vec<Mistake>,
 }
 
 /// Reads `text`, the file `name`.
@@ -44,8 +56,7 @@ pub fn read(text: &str, name: &str) -> Contents {
         reader.table(table.get_ref(), "");
     }
     for error in errors {
-        let message = format!("{}: {}", reader.at(&error.span().unwrap_or_default()), error.message());
-        reader.contents.mistakes.push(message);
+        reader.mistake(&error.span().unwrap_or_default(), error.message().to_owned());
     }
     reader.contents
 }
@@ -86,7 +97,7 @@ impl Reader<'_> {
             _ => return self.mistake(span, format!("{key}: must be text or a whole number")),
         };
         let at = self.at(span);
-        self.contents.values.insert(key, Written { text, at });
+        self.contents.values.insert(key, Written { text, at, offset: span.start });
     }
 
     fn profiles(&mut self, table: &DeTable<'_>) {
@@ -128,8 +139,8 @@ impl Reader<'_> {
     }
 
     fn mistake(&mut self, span: &Range<usize>, text: String) {
-        let mistake = format!("{}: {text}", self.at(span));
-        self.contents.mistakes.push(mistake);
+        let text = format!("{}: {text}", self.at(span));
+        self.contents.mistakes.push(Mistake { offset: span.start, text });
     }
 
     /// `file:line:col` of a byte range; columns count characters.

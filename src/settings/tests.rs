@@ -105,13 +105,28 @@ small = 5
 [profiles.big]
 servers = [\"a\", 5]
 ";
-    insta::assert_snapshot!(load(text, &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(load(text, &[("LOOM_LIST_WAIT", "0")]).unwrap_err(), @r"
+    config.toml:1:16: tool_timeout: `0` is not a positive time
+           config.toml:2:14: log_bytes: `5 apples` is not a size; write bytes, or `64KiB`, `5MiB`, `1GiB`
+           config.toml:3:16: metrics_addr: `9876` is not `host:port`
+           config.toml:4:10: socket: `loom.sock` is not an absolute path
+           config.toml:5:16: idle_timeout: must be text or a whole number
+           config.toml:6:7: log: must be text or a whole number
+           config.toml:8:18: proxy.tool_page_size: `many` is not a whole number
+           config.toml:9:19: proxy.control_timeout: `-5s` is not a positive time
+           config.toml:11:9: profiles.small: must be a table, `[profiles.small]`
+           config.toml:13:11: profiles.big.servers: must be a list of texts
+           LOOM_LIST_WAIT: list_wait: `0` is not a positive time
+    ");
 }
 
 #[test]
 fn what_is_not_toml_is_named_with_its_place() {
-    insta::assert_snapshot!(load("a = \n[b\nc = 1\n", &[]).unwrap_err(), @"");
-    insta::assert_snapshot!(load("proxy = 5\n", &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(load("log = \n[proxy\nc = 1\n", &[]).unwrap_err(), @r"
+    config.toml:1:7: string values must be quoted, expected literal string
+           config.toml:2:7: unclosed table, expected `]`
+    ");
+    insta::assert_snapshot!(load("proxy = 5\n", &[]).unwrap_err(), @"config.toml:1:9: proxy: must be a table, `[proxy]`");
 }
 
 #[test]
@@ -129,7 +144,13 @@ categories = [\"dev\"]
 tools = [\"b__x\"]
 ";
     let (settings, warnings) = load(text, &[]).unwrap();
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    config.toml:1:1: unknown key `tool_timout`; did you mean `tool_timeout`?
+    config.toml:2:1: unknown key `elephant`
+    config.toml:4:1: unknown key `proxy.page_size`; did you mean `proxy.tool_page_size`?
+    config.toml:5:2: unknown key `profile`; did you mean `profiles`?
+    config.toml:8:1: unknown key `profiles.small.server`; did you mean `profiles.small.servers`?
+    ");
     let small =
         Profile { servers: vec!["b".into()], categories: vec!["dev".into()], tools: vec!["b__x".into()] };
     assert_eq!(settings, Settings { profiles: [("small".to_owned(), small)].into(), ..defaults() });

@@ -1,6 +1,8 @@
 //! The calls of one server: under way, or waiting for it. Pure bookkeeping: no I/O, time comes in.
 
 use foldhash::HashMap;
+
+use crate::wire::id::Id;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A client's call: its connection, its own id (raw JSON) and its own progress token (raw JSON).
-    Client { session: u32, id: Box<[u8]>, token: Option<Box<[u8]>> },
+    Client { session: u32, id: Id, token: Option<Id> },
     /// loom's own handshake.
     Initialize,
     /// loom's own `tools/list`; later pages carry what the earlier ones brought.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::calls::{Asker, Calls};
 use super::life::{History, ServerState, Trouble};
+use super::meter::Meter;
 use crate::mcp::catalog::Tool;
 use crate::registry::Server;
 use crate::registry::spec::Spec;
@@ -84,6 +85,7 @@ pub struct Instance {
     pub backlog: Rc<Notify>,
     pub listing: Listing,
     pub counts: Counts,
+    pub meter: Option<Meter>,
     pub used: Instant,
     pub began: Instant,
     /// The process, while one runs.
@@ -111,6 +113,7 @@ impl Instance {
             backlog: Rc::default(),
             listing: Listing::default(),
             counts: Counts::default(),
+            meter: None,
             used: now,
             began: now,
             pid: 0,

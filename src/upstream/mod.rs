@@ -8,4 +8,5 @@ pub mod exec;
 pub mod guard;
 pub mod instance;
 pub mod life;
+pub mod meter;
 pub mod stderr;

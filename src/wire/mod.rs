@@ -4,6 +4,8 @@
 //! on are found as byte ranges, and everything else passes as the bytes that came in.
 
 pub mod code;
+pub mod id;
+pub mod json;
 pub mod lines;
 pub mod outbox;
 pub mod oversize;

@@ -73,13 +73,15 @@ pub fn notification(out: &mut Vec<u8>, method: &str, params: &str) {
 /// Appends `line` with some ranges replaced, and a newline. Edits must be in order and not overlap.
 pub fn splice(out: &mut Vec<u8>, line: &[u8], edits: &[(Range<usize>, &[u8])]) {
     out.reserve(line.len() + edits.iter().map(|(_, text)| text.len()).sum::<usize>() + 1);
+    let start = out.len();
     let mut at = 0;
     for (range, text) in edits {
-        one_line(out, &line[at..range.start]);
+        out.extend_from_slice(&line[at..range.start]);
         out.extend_from_slice(text);
         at = range.end;
     }
-    one_line(out, &line[at..]);
+    out.extend_from_slice(&line[at..]);
+    flatten(out, start);
     out.push(b'\n');
 }
 
@@ -87,8 +89,13 @@ pub fn splice(out: &mut Vec<u8>, line: &[u8], edits: &[(Range<usize>, &[u8])]) {
 fn one_line(out: &mut Vec<u8>, json: &[u8]) {
     let start = out.len();
     out.extend_from_slice(json);
-    if memchr::memchr2(b'\n', b'\r', json).is_some() {
-        out[start..].iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    flatten(out, start);
+}
+
+fn flatten(out: &mut [u8], mut start: usize) {
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', &out[start..]) {
+        out[start + at] = b' ';
+        start += at + 1;
     }
 }
 

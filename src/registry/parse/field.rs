@@ -15,6 +15,9 @@ pub struct Reader<'r, 'b> {
     pub builtins: &'b [&'b str],
 }
 
+/// A text with more wrong templates than this is wrong as a whole.
+const MOST_TEMPLATES: usize = 20;
+
 /// Path of `key` inside `path`.
 pub fn under(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
@@ -22,7 +25,8 @@ pub fn under(path: &str, key: &str) -> String {
 
 impl Reader<'_, '_> {
     /// Warns of a key that is not one of `known`; keys that begin with `x-` are anybody's own.
-    pub fn known_key(&mut self, key: &Key, path: &str, what: &str, text: &str, known: &[&str]) {
+    pub fn known_key(&mut self, key: &Key, path: &str, what: &str, known: &[&str]) {
+        let text = key.text.as_str();
         if !known.contains(&text) && !text.starts_with("x-") {
             self.report.unknown(key.place, &under(path, text), what, text, known);
         }
@@ -73,7 +77,8 @@ impl Reader<'_, '_> {
 
     /// Checks the templates in a scalar.
     pub fn templates(&mut self, node: &Node, path: &str) {
-        for mistake in template::mistakes(node.scalar().unwrap_or_default()) {
+        for mistake in template::mistakes(node.scalar().unwrap_or_default()).into_iter().take(MOST_TEMPLATES)
+        {
             self.report.error_hint(node.place_at(mistake.offset), path, mistake.text, mistake.hint);
         }
     }

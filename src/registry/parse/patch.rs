@@ -54,7 +54,7 @@ impl Reader<'_, '_> {
         let path = under(path, &key.text);
         for (key, node) in entries {
             if !self.spec_field(&mut patch, key, node, &path) {
-                self.known_key(key, &path, "key", &key.text, &SPEC_KEYS);
+                self.known_key(key, &path, "key", &SPEC_KEYS);
             }
         }
         self.contradictions(&patch, entries, &path);
@@ -209,7 +209,7 @@ impl Reader<'_, '_> {
                 "inputSchema" | "outputSchema" => {
                     self.map(key, value, path);
                 }
-                text => self.known_key(key, path, "key", text, &TOOL_KEYS),
+                _ => self.known_key(key, path, "key", &TOOL_KEYS),
             }
         }
         if !entries.iter().any(|(key, _)| key.text == "name") {

@@ -11,7 +11,7 @@ use crate::registry::spec::{Spec, SpecPatch, Start};
 use crate::registry::tree::{Key, Node, Value};
 
 /// The keys of a server that are not those of a spec.
-const SERVER_KEYS: [&str; 7] =
+pub const SERVER_KEYS: [&str; 7] =
     ["name", "categories", "common", "targets", "disabled", "optional", "priority"];
 
 /// The clients that `targets` may name.
@@ -80,10 +80,10 @@ impl Reader<'_, '_> {
             "priority" => draft.priority = self.integer(key, node, path).unwrap_or_default(),
             "common" => draft.common = self.block(key, node, path),
             "targets" => draft.targets = self.targets(key, node, path),
-            text => {
+            _ => {
                 if !self.spec_field(&mut draft.own, key, node, path) {
                     let known: Vec<&str> = SERVER_KEYS.iter().chain(&SPEC_KEYS).copied().collect();
-                    self.known_key(key, path, "key", text, &known);
+                    self.known_key(key, path, "key", &known);
                 }
             }
         }
@@ -106,7 +106,7 @@ impl Reader<'_, '_> {
         let path = under(path, "targets");
         let mut targets = BTreeMap::new();
         for (name, node) in entries {
-            self.known_key(name, &path, "target", &name.text, &TARGETS);
+            self.known_key(name, &path, "target", &TARGETS);
             targets.insert(name.text.clone(), self.block(name, node, &path));
         }
         targets

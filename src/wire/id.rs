@@ -1,0 +1,73 @@
+//! A request's id as its owner wrote it: raw JSON, a number or a text with its quotes.
+
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+
+/// Ids up to this many bytes cost no memory of their own; a UUID with quotes does not fit, a counter does.
+const SHORT: usize = 22;
+
+/// Two ids are the same when their bytes are.
+#[derive(Clone, Debug)]
+pub enum Id {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+impl Id {
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Id::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Id::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Id {
+    fn from(raw: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..raw.len()), u8::try_from(raw.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(raw);
+                Id::Short { len, bytes }
+            }
+            _ => Id::Long(raw.into()),
+        }
+    }
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl Borrow<[u8]> for Id {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_ids_are_their_bytes() {
+        let mut seen = foldhash::HashMap::default();
+        for raw in ["1", "\"a\"", "", &"9".repeat(SHORT), &"9".repeat(SHORT + 1), &"9".repeat(400)] {
+            seen.insert(Id::from(raw.as_bytes()), raw.len());
+        }
+        assert_eq!(seen.len(), 6);
+        assert_eq!(seen.get("9".repeat(400).as_bytes()), Some(&400));
+        assert_eq!(seen.get("9".repeat(SHORT).as_bytes()), Some(&SHORT));
+        assert_eq!(std::mem::size_of::<Id>(), 24);
+    }
+}
