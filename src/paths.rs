@@ -63,11 +63,6 @@ impl Paths {
         self.config_dir().join("registry.yaml")
     }
 
-    /// The default socket, `~/.config/loom/loom.sock`; `LOOM_SOCKET` names another.
-    pub fn default_socket(&self) -> PathBuf {
-        self.config_dir().join("loom.sock")
-    }
-
     /// `~/.config/loom/loomd.lock`: held for life by the one daemon.
     pub fn lock_file(&self) -> PathBuf {
         self.config_dir().join("loomd.lock")

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::request::{Refusal, Request};
 use super::session::{Session, SessionId};
 use super::switch::Switch;
+use super::views::ClientView;
 use crate::mcp::view::{Refusal as Refused, Route};
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
@@ -30,7 +31,7 @@ impl Switch {
             Route::Tool { server, own_json, .. } => (server, Cow::Borrowed(own_json)),
             Route::Unlisted { server, rest } => (server, serde_json::Value::from(rest).to_string().into()),
             Route::Refused { server, reason } => {
-                return Err(refused(&name, view.server_name(server), reason));
+                return Err(refused(&name, &view, server, reason));
             }
             Route::Unknown { nearest } => return Err(unknown_tool(&name, &nearest)),
         };
@@ -222,12 +223,15 @@ fn gone() -> Refusal {
         .hint("loom servers")
 }
 
-fn refused(name: &str, server: &str, reason: Refused) -> Refusal {
+fn refused(name: &str, view: &ClientView, server: u32, reason: Refused) -> Refusal {
     let why = match reason {
-        Refused::Disabled => "the registry does not enable it",
-        Refused::NotInProfile => "it is not part of this client's tool profile",
+        Refused::Disabled => "the registry does not enable it".to_string(),
+        Refused::NotInProfile => {
+            format!("it is not in the tool profile {}", view.view.profile.as_deref().unwrap_or_default())
+        }
     };
-    Refusal::new(code::TOOL_REFUSED, format!("the tool {name} may not be called: {why}")).server(server)
+    Refusal::new(code::TOOL_REFUSED, format!("the tool {name} may not be called: {why}"))
+        .server(view.server_name(server))
 }
 
 fn unknown_tool(name: &str, nearest: &[String]) -> Refusal {

@@ -20,7 +20,6 @@ pub enum Role {
 /// The parameters of `loom/hello`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Hello {
-    pub protocol: u32,
     #[serde(default)]
     pub version: String,
     pub role: Role,

@@ -17,12 +17,12 @@ use crate::wire::scan::{self, Envelope};
 pub struct Refusal {
     pub code: Code,
     pub text: String,
-    pub detail: Detail,
+    pub detail: Box<Detail>,
 }
 
 impl Refusal {
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Refusal { code, text: text.into(), detail: Detail::default() }
+        Refusal { code, text: text.into(), detail: Box::default() }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

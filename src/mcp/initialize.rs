@@ -14,9 +14,6 @@ pub const NEWEST: &str = "2025-11-25";
 
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 
-/// The most that [`instructions`] returns, in bytes.
-pub const INSTRUCTIONS_MAX: usize = 4096;
-
 const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \
 first two underscores, its own name after them.\n";
 
@@ -46,7 +43,7 @@ pub fn request(protocol: &str) -> String {
 }
 
 /// What a model is told: the servers (name, description), those that failed (name, why), and which tools are not
-/// listed but can be called. At most [`INSTRUCTIONS_MAX`] bytes; what does not fit is counted.
+/// listed but can be called. At most 4096 bytes; what does not fit is counted.
 pub fn instructions(view: &View, servers: &[(String, String)], failed: &[(String, String)]) -> String {
     let mut text = String::from(INTRO);
     let row = |(name, about): &(String, String)| match one_line(about) {
@@ -190,7 +187,7 @@ mod tests {
         let many: Vec<(String, String)> =
             (0..500).map(|n| (format!("{n}{}", "s".repeat(29)), "ü".repeat(5000))).collect();
         let text = instructions(&view(10_000), &many, &many);
-        assert!(text.len() <= INSTRUCTIONS_MAX, "{}", text.len());
+        assert!(text.len() <= 4096, "{}", text.len());
         assert!(text.contains("also callable\n"), "{text}");
         assert!(text.ends_with(OUTRO), "{text}");
     }

@@ -105,11 +105,7 @@ impl Desk {
         to_daemon: &mut Vec<u8>,
         to_client: &mut Vec<u8>,
     ) {
-        if let Way::Open(_) = self.way
-            && let Some(id) = scan::call_id(line)
-        {
-            // The daemon reads the whole line; when it is no JSON, it answers this same id.
-            self.sent.entry(Id::from(id)).or_insert(Sent { again: None });
+        if self.passes(line).is_some() {
             return push_line(to_daemon, line);
         }
         let envelope = match std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_string()) {
@@ -137,6 +133,16 @@ impl Desk {
             Kind::Answer if matches!(self.way, Way::Open(_)) => push_line(to_daemon, line),
             Kind::Answer => {}
         }
+    }
+
+    /// A call as the usual SDKs write it, with the way open, is noted and can go as it stands.
+    ///
+    /// The daemon reads the whole line; when it is no JSON, it answers this same id.
+    pub fn passes(&mut self, line: &[u8]) -> Option<&Arc<std::os::unix::net::UnixStream>> {
+        let Way::Open(stream) = &self.way else { return None };
+        let id = scan::call_id(line)?;
+        self.sent.entry(Id::from(id)).or_insert(Sent { again: None });
+        Some(stream)
     }
 
     fn request(

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::desk::Way;
-use super::{Shared, stdio};
+use super::{BIG, Shared, stdio};
 use crate::fault::{Explain, Kind, Plain};
 use crate::link::connect::{ConnectError, dial, read_greeting};
 use crate::link::start::{own_executable, spawn_daemon};
@@ -207,18 +207,26 @@ fn serve(shared: &Shared, stream: &UnixStream, rest: Vec<u8>) {
 /// Passes on complete lines, in one write.
 fn pass(shared: &Shared, lines: &mut Lines, chunk: &[u8], down: &mut Vec<u8>) {
     down.clear();
-    let mut desk = shared.desk();
     let now = Instant::now();
+    let mut desk = Some(shared.desk());
     // The daemon keeps the bound on lines; here only the framing matters.
-    lines.feed(chunk, usize::MAX, |item| match item {
-        Item::Line(line) => {
-            if desk.daemon_line(line, now) {
-                down.extend_from_slice(line);
-                down.push(b'\n');
-            }
+    lines.feed(chunk, usize::MAX, |item| {
+        let Item::Line(line) = item else { return };
+        if !desk.get_or_insert_with(|| shared.desk()).daemon_line(line, now) {
+            return;
         }
-        Item::Oversized(_) => {}
+        if line.len() < BIG {
+            down.extend_from_slice(line);
+            down.push(b'\n');
+        } else {
+            // Never written under the lock: the client may be waiting for `uplink` to read.
+            desk = None;
+            shared.client.write(down);
+            down.clear();
+            shared.client.write_line(line);
+        }
     });
+    let desk = desk.unwrap_or_else(|| shared.desk());
     let watched = desk.watchers > 0;
     drop(desk);
     if !down.is_empty() {

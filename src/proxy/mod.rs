@@ -34,6 +34,9 @@ pub struct Options {
     pub cwd: PathBuf,
 }
 
+/// Lines from this many bytes on are passed on from where they were read, not gathered with others.
+const BIG: usize = 64 << 10;
+
 /// What both threads share.
 pub struct Shared {
     pub options: Options,
@@ -92,6 +95,7 @@ pub fn run(options: Options) -> Result<(), Fault> {
         .name("downlink".into())
         .spawn(move || downlink::run(&down))
         .map_err(|error| Plain::new(Kind::Unavailable, format!("no thread: {error}")))?;
+    stdio::widen();
     uplink::run(&shared);
     let mut desk = shared.desk();
     desk.watchers += 1;

@@ -37,7 +37,7 @@ fn without_file_and_environment_the_table_is_in_force() {
     let home = tempfile::tempdir().unwrap();
     let paths = Paths::new(Some(home.path().into())).unwrap();
     let (settings, warnings) = Settings::load(&paths, NONE).unwrap();
-    assert_eq!(settings, Settings { socket: paths.default_socket(), ..defaults() });
+    assert_eq!(settings, Settings { socket: paths.config_dir().join("loom.sock"), ..defaults() });
     assert_eq!(warnings, Vec::<String>::new());
 }
 

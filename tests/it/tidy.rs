@@ -61,12 +61,19 @@ fn files_are_named_by_a_noun() {
 
 #[test]
 fn the_environment_is_read_in_settings_only() {
-    assert_eq!(files_with("src", &["env::var", "env::vars"], "src/settings.rs"), [""; 0]);
+    let found = files_with("src", &["env::var", "env::vars"], "src/settings.rs");
+    assert_eq!(others(found), [""; 0]);
 }
 
 #[test]
 fn the_process_ends_in_main_only() {
-    assert_eq!(files_with("src", &["process::exit"], "src/main.rs"), [""; 0]);
+    assert_eq!(others(files_with("src", &["process::exit"], "src/main.rs")), [""; 0]);
+}
+
+/// Without the test server: to show its environment, and to die when told to, is what it is for.
+fn others(mut files: Vec<String>) -> Vec<String> {
+    files.retain(|file| !file.ends_with("src/servers/echo.rs"));
+    files
 }
 
 #[test]

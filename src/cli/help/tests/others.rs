@@ -178,7 +178,7 @@ fn mcp_page() {
     The registry starts one with `builtin: NAME`. What follows the name is the server's own.
 
     Built-in servers
-      echo      answers what it is asked; for tests
+      echo      a small demo and test server: echo, sleep, size, fail
     ");
 }
 
