@@ -12,6 +12,17 @@ use crate::mcp::view::View;
 /// What loom asks servers for, and answers when a client asks for a version that is not known.
 pub const NEWEST: &str = "2025-11-25";
 
+/// The methods that clients may ask; any other is unknown, whether a daemon runs or not.
+pub const METHODS: &[&str] = &[
+    "initialize",
+    "ping",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "tools/call",
+    "tools/list",
+];
+
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 
 const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::fault::Plain;
-use crate::mcp::initialize;
+use crate::mcp::initialize::{self, METHODS};
 use crate::wire::code::{self, Code};
 use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
@@ -167,6 +167,11 @@ impl Desk {
                 push_line(to_daemon, line);
             }
             _ if method == br#""ping""# => reply::result(to_client, id, b"{}"),
+            // Clients probe before they shake hands, and fall back only when they are told so at once.
+            _ if !is_served(method) => {
+                let text = format!("loom does not know the method {}", String::from_utf8_lossy(method));
+                reply::error(to_client, id, code::METHOD_NOT_FOUND, &text, &Detail::default());
+            }
             Way::Soon if self.held_bytes + line.len() > BUFFER_MAX => {
                 reply::error(to_client, id, code::BUSY, "too much waits for the daemon", &Detail::default());
             }
@@ -365,6 +370,12 @@ impl Desk {
         }
         out
     }
+}
+
+/// Whether a method, as it stands in JSON, is one that a daemon would answer.
+fn is_served(method: &[u8]) -> bool {
+    let name = method.strip_prefix(b"\"").and_then(|method| method.strip_suffix(b"\""));
+    name.is_some_and(|name| METHODS.iter().any(|known| known.as_bytes() == name))
 }
 
 fn push_line(out: &mut Vec<u8>, line: &[u8]) {

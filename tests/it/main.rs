@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod calls;
 mod cli;
+mod daemons;
 mod readme;
+mod servers;
 mod tidy;

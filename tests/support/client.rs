@@ -134,6 +134,55 @@ impl Client {
         self.request("tools/call", json!({"name": tool, "arguments": arguments}))
     }
 
+    /// Sends a `tools/call` and returns its id without waiting.
+    pub fn begin_call(&mut self, tool: &str, arguments: Value) -> u64 {
+        self.begin("tools/call", json!({"name": tool, "arguments": arguments}))
+    }
+
+    /// The `error` of request `id`, which must fail.
+    pub fn failure(&mut self, id: u64) -> Value {
+        let mut answer = self.answer(id);
+        assert!(answer.get("error").is_some(), "it did not fail: {answer}");
+        answer["error"].take()
+    }
+
+    /// The `data.code` of loom's own error to request `id`.
+    pub fn failure_name(&mut self, id: u64) -> String {
+        let error = self.failure(id);
+        error["data"]["code"].as_str().unwrap_or_else(|| panic!("not an error of loom's: {error}")).to_owned()
+    }
+
+    /// The text that the tool answered to the call `id`.
+    pub fn text(&mut self, id: u64) -> String {
+        let answer = self.answer(id);
+        let text = answer["result"]["content"][0]["text"].as_str();
+        text.unwrap_or_else(|| panic!("no text: {answer}")).to_owned()
+    }
+
+    /// The text that a tool answers.
+    pub fn call_text(&mut self, tool: &str, arguments: Value) -> String {
+        let id = self.begin_call(tool, arguments);
+        self.text(id)
+    }
+
+    /// Calls `sleep` of an echo server and returns the call's id once the server is at it.
+    pub fn begin_sleep(&mut self, server: &str, ms: u64) -> u64 {
+        let arguments = json!({"ms": ms, "progress_ms": 20});
+        let token = format!("sleep-{}", self.last_id + 1);
+        let name = format!("{server}__sleep");
+        let params = json!({"name": name, "arguments": arguments, "_meta": {"progressToken": token}});
+        let id = self.begin("tools/call", params);
+        self.recv_where(|message| message["params"]["progressToken"] == json!(token));
+        id
+    }
+
+    /// Everything that has come and that nobody waited for, and forgets it. What the other end sent before now is in.
+    pub fn passed_over(&mut self) -> Vec<Value> {
+        self.request("ping", json!({}));
+        let lines = self.passed_over.drain(..);
+        lines.map(|line| serde_json::from_slice(&line).expect("the protocol is JSON")).collect()
+    }
+
     /// The handshake of 2025-11-25 without any capability; the result of `initialize`.
     pub fn initialize(&mut self) -> Value {
         let who = json!({"name": "test", "version": "0"});

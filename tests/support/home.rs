@@ -73,6 +73,41 @@ impl TestHome {
         path
     }
 
+    /// Writes a registry of echo servers: the name, the options of `loom mcp echo`, more keys of the entry.
+    pub fn echo_registry(&self, servers: &[(&str, &str, &str)]) -> PathBuf {
+        let entry = |(name, options, more): &(&str, &str, &str)| {
+            let args: Vec<&str> = options.split_whitespace().collect();
+            let more = if more.is_empty() { String::new() } else { format!(", {more}") };
+            format!("  - name: {name}\n    common: {{ builtin: echo, args: {args:?}{more} }}\n")
+        };
+        self.registry(&format!("version: 1\nservers:\n{}", servers.iter().map(entry).collect::<String>()))
+    }
+
+    /// A registry of servers that `sh` plays: the name, the script, more keys of the entry.
+    pub fn script_registry(&self, name: &str, script: &str, more: &str) -> PathBuf {
+        let file = self.path().join(format!("{name}.sh"));
+        fs::write(&file, script).expect("the home can be written");
+        let args = [file];
+        let entry = format!("{{ command: sh, args: {args:?}, {more} }}");
+        self.registry(&format!("version: 1\nservers:\n  - name: {name}\n    common: {entry}\n"))
+    }
+
+    /// The row of `loom status --json` about one server. The exit code may say that something is unwell.
+    pub fn server(&self, name: &str) -> Value {
+        let output = self.loom(&["status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).expect("status --json prints JSON");
+        let rows = status["servers"].as_array().expect("a daemon runs");
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.unwrap_or_else(|| panic!("no server {name}: {status}")).clone()
+    }
+
+    /// A client that has shaken hands, through a proxy of its own.
+    pub fn client(&self) -> Client {
+        let mut client = self.proxy(&[]);
+        client.initialize();
+        client
+    }
+
     /// `program` in this home: cleared environment, working directory `$HOME`.
     pub fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
@@ -190,6 +225,16 @@ pub fn alive(pid: u32) -> bool {
 /// `kill -9`.
 pub fn kill(pid: u32) -> bool {
     signal(pid, Some(Signal::KILL))
+}
+
+/// `kill -TERM`.
+pub fn terminate(pid: u32) -> bool {
+    signal(pid, Some(Signal::TERM))
+}
+
+/// `kill -HUP`.
+pub fn hang_up(pid: u32) -> bool {
+    signal(pid, Some(Signal::HUP))
 }
 
 /// The loom under test.

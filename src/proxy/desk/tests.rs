@@ -39,6 +39,25 @@ fn requests_wait_for_a_daemon_and_go_in_order() {
 }
 
 #[test]
+fn a_probe_before_the_handshake_waits_for_no_daemon() {
+    let mut desk = Desk::new(WAITS);
+    let stopped = (code::STOPPED, "stopped", None);
+    for close in [None, Some(stopped)] {
+        if let Some((code, text, hint)) = close {
+            desk.close(code, text, hint, &mut Vec::new());
+        }
+        for method in ["server/discover", "tools/cal", "x"] {
+            let (up, down) = feed(&mut desk, &line(1, method), Instant::now());
+            assert!(up.is_empty() && down.contains("-32601"), "{method}: {down}");
+        }
+    }
+    for method in METHODS {
+        let (_, down) = feed(&mut desk, &line(2, method), Instant::now());
+        assert!(!down.contains("-32601"), "{method}: {down}");
+    }
+}
+
+#[test]
 fn a_lost_daemon_fails_calls_and_asks_the_rest_again() {
     let now = Instant::now();
     let mut desk = Desk::new(WAITS);
