@@ -97,6 +97,7 @@ impl Switch {
         self.loaded = Loaded { registry: Rc::new(registry), found, error: None };
         tracing::info!(added = ?diff.added, removed = ?diff.removed, changed = ?diff.changed, "registry read");
         self.settle_instances();
+        self.stand_by();
         self.tools_changed();
         self.discover_for_clients();
         Ok(diff)

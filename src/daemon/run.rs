@@ -131,6 +131,7 @@ async fn serve(
     let errors = context.paths.daemon_err();
     let socket = context.socket.clone();
     let shared = Switch::new(context, environment, loaded, phase);
+    shared.borrow_mut().stand_by();
     // These run as long as the daemon does, and end with its runtime.
     tokio::task::spawn_local(http::serve(shared.clone()));
     tokio::task::spawn_local(clock::run(shared.clone()));

@@ -146,6 +146,15 @@ impl Switch {
         id
     }
 
+    /// Makes an instance of every server, with what earlier daemons knew of it, so that its state can be shown
+    /// before the first client comes. Starts nothing.
+    pub fn stand_by(&mut self) {
+        let registry = self.loaded.registry.clone();
+        for server in registry.servers.iter().filter(|server| !server.disabled) {
+            self.instance_for(server, None);
+        }
+    }
+
     /// Starts servers whose tools nobody has ever listed.
     pub fn discover(&mut self, view: &ClientView) {
         for id in view.instances() {

@@ -120,8 +120,10 @@ fn an_id_in_use_is_refused_and_the_first_call_goes_on() {
     let home = TestHome::new();
     home.echo_registry(&[("echo", "", "")]);
     let mut client = home.client();
-    let call = |tool: &str, arguments: Value| json!({"jsonrpc": "2.0", "id": "x", "method": "tools/call",
-        "params": {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}});
+    let call = |tool: &str, arguments: Value| {
+        json!({"jsonrpc": "2.0", "id": "x", "method": "tools/call",
+        "params": {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}})
+    };
     client.send(&call("echo__sleep", json!({"ms": 400, "message": "first", "progress_ms": 20})));
     client.recv_where(|message| message["params"]["progressToken"] == 1);
     client.send(&call("echo__echo", json!({"message": "second"})));
@@ -142,8 +144,10 @@ fn two_clients_may_use_the_same_id() {
     let home = TestHome::new();
     home.echo_registry(&[("echo", "", "")]);
     let mut clients = [home.client(), home.client()];
-    let call = |n: usize| json!({"jsonrpc": "2.0", "id": 1000, "method": "tools/call", "params": {
-        "name": "echo__sleep", "arguments": {"ms": 300 - 100 * n, "message": format!("client {n}")}}});
+    let call = |n: usize| {
+        json!({"jsonrpc": "2.0", "id": 1000, "method": "tools/call", "params": {
+        "name": "echo__sleep", "arguments": {"ms": 300 - 100 * n, "message": format!("client {n}")}}})
+    };
     for (n, client) in clients.iter_mut().enumerate() {
         client.send(&call(n));
     }

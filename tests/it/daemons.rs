@@ -52,7 +52,9 @@ fn a_killed_daemon_costs_only_what_was_under_way() {
         assert_eq!(client.call_text("echo__echo", json!({"message": n.to_string()})), n.to_string());
     }
     let worked = began.elapsed();
-    println!("{PROXIES} proxies: children gone {buried:?}, list_changed {back:?}, a call answered {worked:?}");
+    println!(
+        "{PROXIES} proxies: children gone {buried:?}, list_changed {back:?}, a call answered {worked:?}"
+    );
     assert!(back < SECOND * 2 && worked < SECOND * 2, "back {back:?}, worked {worked:?}");
 
     for (client, id) in clients.iter_mut().zip(sleeping) {
@@ -71,7 +73,10 @@ fn a_killed_daemon_costs_only_what_was_under_way() {
             lost += 1;
         }
     }
-    println!("of {} calls at the moment of the kill {lost} were not answered, none ran twice", PROXIES * BURST);
+    println!(
+        "of {} calls at the moment of the kill {lost} were not answered, none ran twice",
+        PROXIES * BURST
+    );
     assert_ne!(home.daemon_pid(), Some(daemon));
 }
 
@@ -126,7 +131,8 @@ fn term_drains_and_new_calls_go_to_the_next_daemon() {
     assert!(alive(daemon));
     let held: Vec<u64> = (0..10)
         .flat_map(|n| {
-            let call = |client: &mut Client| client.begin_call("echo__echo", json!({"message": n.to_string()}));
+            let call =
+                |client: &mut Client| client.begin_call("echo__echo", json!({"message": n.to_string()}));
             [call(&mut running), call(&mut waiting)]
         })
         .collect();
