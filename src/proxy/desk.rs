@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::fault::Plain;
 use crate::mcp::initialize::{self, METHODS};
 use crate::wire::code::{self, Code};
-use crate::wire::id::Id;
+use crate::wire::id::{Id, is_id};
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
 use crate::wire::{BUFFER_MAX, LINE_MAX, scan};
@@ -118,7 +118,12 @@ impl Desk {
         };
         let get = |range: Option<std::ops::Range<usize>>| range.map(|range| &line[range]);
         let kind = match (get(envelope.id), get(envelope.method)) {
-            (Some(id), Some(method)) => Kind::Request { id, method },
+            (Some(id), Some(method)) if is_id(id) => Kind::Request { id, method },
+            // The answer could not name it, so nobody would ever know that it is no longer open.
+            (Some(_), Some(_)) => {
+                let text = "an id must be a number or a text";
+                return reply::error(to_client, b"null", code::INVALID_REQUEST, text, &Detail::default());
+            }
             (None, Some(method)) => Kind::Notification { method },
             (_, None) => Kind::Answer,
         };

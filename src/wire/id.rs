@@ -13,6 +13,11 @@ pub enum Id {
     Long(Box<[u8]>),
 }
 
+/// Whether a member `id` holds what may be one: a number or a text.
+pub fn is_id(raw: &[u8]) -> bool {
+    matches!(raw.first(), Some(b'"' | b'-' | b'0'..=b'9'))
+}
+
 impl Id {
     pub fn as_bytes(&self) -> &[u8] {
         match self {

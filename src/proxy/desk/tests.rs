@@ -147,3 +147,19 @@ fn garbage_is_answered_at_once() {
         assert!(down.contains("PARSE_ERROR") && down.contains(r#""id":null"#), "{down}");
     }
 }
+
+#[test]
+fn a_request_whose_id_is_none_is_answered_here_and_owes_nothing() {
+    let mut desk = Desk::new(WAITS);
+    for opened in [false, true] {
+        if opened {
+            open(&mut desk);
+        }
+        for id in ["null", "true", "{}", "[1]"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#);
+            let (up, down) = feed(&mut desk, &text, Instant::now());
+            assert!(up.is_empty() && down.contains("\"id\":null") && down.contains("-32600"), "{id}: {down}");
+            assert!(!desk.expects_answers(), "{id}");
+        }
+    }
+}
