@@ -8,6 +8,8 @@ mod support;
 mod calls;
 mod cli;
 mod daemons;
+mod input;
+mod output;
 mod readme;
 mod servers;
 mod tidy;
