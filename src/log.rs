@@ -82,6 +82,8 @@ pub fn init(path: PathBuf, filter: &str, rotate_at: u64) {
         .with_env_filter(filter)
         .with_ansi(false)
         .with_target(false)
+        // Said on standard error, which is a file of the same full disk: that would panic.
+        .log_internal_errors(false)
         .with_writer(Mutex::new(Rotating::new(path, rotate_at)))
         .finish();
     // Only a second daemon in one process could find one set, and then the first stays.
