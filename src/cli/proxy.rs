@@ -3,10 +3,13 @@
 use crate::cli::Ending;
 use crate::cli::args::ProxyArgs;
 use crate::cli::context::Context;
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind, Plain};
+use crate::nearest::nearest;
+use crate::paths::tilde;
 use crate::proxy::{self, Options};
 
 pub fn run(args: ProxyArgs, context: Context) -> Result<Ending, Fault> {
+    check_profile(args.tool_profile.as_deref(), &context)?;
     let Context { paths, settings, socket, cwd } = context;
     let max_tools = args.max_tools.map(|limit| limit.0).filter(|limit| *limit > 0);
     let options = Options {
@@ -19,4 +22,18 @@ pub fn run(args: ProxyArgs, context: Context) -> Result<Ending, Fault> {
         cwd,
     };
     proxy::run(options).map(|()| Ending::Done)
+}
+
+/// A client is told at once, and not by tools that never come.
+fn check_profile(name: Option<&str>, context: &Context) -> Result<(), Plain> {
+    let profiles = &context.settings.profiles;
+    let Some(name) = name.filter(|name| !profiles.contains_key(*name)) else { return Ok(()) };
+    let file = tilde(&context.paths.config_file(), context.paths.home());
+    let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+    let listed = if known.is_empty() { "none is defined".to_owned() } else { known.join(", ") };
+    let plain = Plain::new(Kind::Config, format!("no tool profile `{name}` in {file} (known: {listed})"));
+    Err(match nearest(name, known.iter().copied()) {
+        Some(near) => plain.hint(format!("loom proxy --tool-profile {near}")),
+        None => plain,
+    })
 }

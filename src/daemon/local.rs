@@ -48,7 +48,8 @@ impl Switch {
             Ok(accepted) => accepted,
             Err((id, code, text)) => {
                 let mut detail = reply::Detail::default();
-                if code == code::VERSION_MISMATCH {
+                // A proxy has checked its profile: this daemon was started before the profile was written.
+                if matches!(code, code::VERSION_MISMATCH | code::CONFIG) {
                     detail.hint = Some("loom restart".into());
                 }
                 reply::error(&mut out, id.to_string().as_bytes(), code, &text, &detail);
