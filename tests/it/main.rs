@@ -6,13 +6,17 @@
 mod support;
 
 mod calls;
+mod catalogs;
 mod cli;
 mod daemons;
 mod disks;
 mod input;
 mod output;
+mod proxies;
 mod readme;
+mod resources;
 mod servers;
+mod shells;
 mod sockets;
 mod tidy;
 mod trust;

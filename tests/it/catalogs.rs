@@ -1,0 +1,168 @@
+//! What a fresh daemon knows of tools before any server runs, and how that knowledge grows old.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::home::{TestHome, wait_until};
+use crate::support::script;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Files of the catalog on disk, once there are as many as `count`.
+fn catalog(home: &TestHome, count: usize) -> Vec<PathBuf> {
+    let folder = home.config_dir().join("state/catalog");
+    let mut found = Vec::new();
+    let all = wait_until(PATIENCE, || {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        found = entries.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
+        found.len() == count
+    });
+    assert!(all, "{} has {found:?}", folder.display());
+    found
+}
+
+fn restart(home: &TestHome) {
+    home.loom_ok(&["stop"]);
+    home.loom_ok(&["start"]);
+}
+
+fn states(home: &TestHome) -> Vec<(Value, Value, Value)> {
+    let status = home.loom(&["status", "--json"]);
+    let mut status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let rows = status["servers"].as_array_mut().expect("a daemon runs");
+    rows.iter_mut().map(|row| (row["state"].take(), row["pid"].take(), row["tools"].take())).collect()
+}
+
+fn own_names(client: &mut Client) -> Vec<String> {
+    let tools = client.tools();
+    let names = tools.iter().map(|tool| tool["name"].as_str().expect("a tool has a name"));
+    names.map(|name| name.rsplit("__").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_fresh_daemon_lists_from_disk_and_starts_nothing() {
+    let home = TestHome::new();
+    home.echo_registry(&[("one", "", ""), ("two", "--tools 300 --page 50", "")]);
+    let mut client = home.client();
+    let before = client.tools();
+    assert_eq!(before.len(), 312);
+    assert!(client.close().success());
+    catalog(&home, 2);
+    restart(&home);
+    let mut client = home.client();
+    assert!(client.tools() == before);
+    let idle = |tools: u32| (json!("idle"), Value::Null, json!(tools));
+    assert_eq!(states(&home), [idle(6), idle(306)]);
+    assert_eq!(client.call_text("one__echo", json!({"message": "x"})), "x");
+    assert_eq!(states(&home)[1], idle(306), "a call starts its own server only");
+}
+
+#[test]
+fn another_command_line_is_another_catalog() {
+    let home = TestHome::new();
+    home.echo_registry(&[("one", "", "")]);
+    assert_eq!(home.client().tools().len(), 6);
+    catalog(&home, 1);
+    home.loom_ok(&["stop"]);
+    home.echo_registry(&[("one", "--tools 2", "")]);
+    home.loom_ok(&["start"]);
+    assert_eq!(states(&home)[0].2, Value::Null, "the old list is not for this process");
+    assert_eq!(home.client().tools().len(), 8);
+}
+
+#[test]
+fn a_catalog_that_cannot_be_read_is_left_out_with_a_warning() {
+    for text in ["", "{", "\u{0}\u{1}\u{2}", "{\"loom_catalog\":99}", "[1,2,3]"] {
+        let home = TestHome::new();
+        home.echo_registry(&[("one", "", "")]);
+        let before = home.client().tools();
+        let file = catalog(&home, 1).remove(0);
+        home.loom_ok(&["stop"]);
+        fs::write(&file, text).expect("the catalog can be written");
+        home.loom_ok(&["start"]);
+        assert!(home.client().tools() == before, "{text:?}");
+        let log = fs::read_to_string(home.config_dir().join("logs/daemon.log")).expect("a log");
+        let warned = log.lines().any(|line| line.contains("WARN") && line.contains("one-"));
+        assert!(warned, "{text:?}: {log}");
+        let mended = wait_until(PATIENCE, || {
+            fs::read_to_string(&file).is_ok_and(|text| serde_json::from_str::<Value>(&text).is_ok())
+        });
+        assert!(mended, "{text:?}");
+    }
+}
+
+#[test]
+fn a_server_that_no_longer_starts_keeps_its_last_list() {
+    let home = TestHome::new();
+    let result = r#"{"content":[{"type":"text","text":"$name"}]}"#;
+    home.script_registry("frail", &script::server(&script::tool("say"), result), "");
+    let mut client = home.client();
+    assert_eq!(client.call_text("frail__say", json!({})), "say");
+    assert_eq!(own_names(&mut client), ["say"]);
+    assert!(client.close().success());
+    catalog(&home, 1);
+    fs::write(home.path().join("broken"), "").expect("the home can be written");
+    restart(&home);
+    let mut client = home.client();
+    let id = client.begin_call("frail__say", json!({}));
+    let error = client.failure(id);
+    assert_eq!(error["data"]["code"], "SERVER_UNAVAILABLE", "{error}");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("it is broken")), "{error}");
+    assert_eq!(own_names(&mut client), ["say"], "the last good list stays");
+    let row = home.server("frail");
+    assert_eq!(
+        (&row["stale"], &row["tools"], &row["state"]),
+        (&json!(true), &json!(1), &json!("failed")),
+        "{row}"
+    );
+
+    fs::remove_file(home.path().join("broken")).expect("it was there");
+    home.loom_ok(&["servers", "restart", "frail"]);
+    assert_eq!(client.call_text("frail__say", json!({})), "say");
+    assert!(wait_until(PATIENCE, || home.server("frail")["stale"] == false), "{}", home.server("frail"));
+}
+
+#[test]
+fn clients_are_told_when_a_servers_tools_change() {
+    let home = TestHome::new();
+    home.echo_registry(&[("one", "--test-tools", ""), ("two", "", "")]);
+    let (mut client, mut other) = (home.client(), home.client());
+    let before = client.tools().len();
+    assert_eq!(other.tools().len(), before);
+    assert_eq!(client.call_text("one__change_tools", json!({})), "added_1");
+    for client in [&mut client, &mut other] {
+        client.recv_where(|message| message["method"] == "notifications/tools/list_changed");
+        let names = own_names(client);
+        assert!(names.len() == before + 1 && names.contains(&"added_1".to_owned()), "{names:?}");
+    }
+    assert_eq!(other.call_text("one__added_1", json!({})), "added_1 was called");
+    let kept = || {
+        fs::read_to_string(&catalog(&home, 2)[0]).unwrap_or_default().contains("added_1")
+            || fs::read_to_string(&catalog(&home, 2)[1]).unwrap_or_default().contains("added_1")
+    };
+    assert!(wait_until(PATIENCE, kept), "the next daemon would not know");
+}
+
+#[test]
+fn a_server_whose_tools_nobody_knows_is_found_by_its_prefix() {
+    let mut home = TestHome::new();
+    home.set_env("LOOM_LIST_WAIT", "100ms");
+    home.echo_registry(&[("slow", "--delay-ms 700", ""), ("absent", "--no-init", "startup_timeout: 300ms")]);
+    let mut client = home.client();
+    assert!(client.tools().is_empty());
+    assert_eq!(client.call_text("slow__echo", json!({"message": "x"})), "x");
+    let id = client.begin_call("absent__anything", json!({}));
+    let error = client.failure(id);
+    assert_eq!(
+        (&error["data"]["code"], &error["data"]["server"]),
+        (&json!("SERVER_UNAVAILABLE"), &json!("absent"))
+    );
+    let id = client.begin_call("slow__nothing", json!({}));
+    assert_eq!(client.failure_name(id), "TOOL_NOT_FOUND", "known now");
+    let id = client.begin_call("nobody__echo", json!({}));
+    assert_eq!(client.failure_name(id), "TOOL_NOT_FOUND");
+}
