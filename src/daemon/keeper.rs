@@ -146,9 +146,11 @@ impl Switch {
         if instance.listing.tools.is_some() {
             instance.listing.stale = next == Next::GiveUp || matches!(end, End::NeverReady);
         }
-        let (code, also_waiting) = match end {
-            End::NeverReady => (code::SERVER_UNAVAILABLE, true),
-            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp),
+        let (code, also_waiting, text) = match end {
+            End::NeverReady => {
+                (code::SERVER_UNAVAILABLE, true, format!("{name} does not start: {}", trouble.text))
+            }
+            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp, trouble.text),
         };
         let lost = if also_waiting { instance.calls.ids(|_| true) } else { lost };
         // A crashed server comes back by itself; one that never got ready waits for the next call.
@@ -156,7 +158,7 @@ impl Switch {
             instance.want(Demand::Call);
         }
         self.metrics.ended(&name);
-        self.fail_calls(id, &lost, code, &trouble);
+        self.fail_calls(id, &lost, code, &Trouble { text, hint: trouble.hint });
         self.answer_settled_lists();
     }
 
@@ -173,19 +175,21 @@ impl Switch {
         let instance = self.instances.get(&id)?;
         match instance.order {
             Some(Order::Retire) => Some(instance.retire_by),
-            _ => self.idle_until(id),
+            // The end of work wakes nobody: looking again this often is enough to stop in time.
+            _ => self
+                .idle_until(id)
+                .or(Some(Instant::now() + instance.idle_limit(self.context.settings.idle_timeout))),
         }
     }
 
     /// When the process may be stopped for want of work; `None`: not while things are as they are.
     fn idle_until(&self, id: InstanceId) -> Option<Instant> {
         let instance = self.instances.get(&id)?;
-        let own = instance.spec.idle_timeout;
         let in_use = || self.sessions.values().any(|session| session.used.contains(&id));
-        if !instance.calls.is_empty() || (own.is_none() && in_use()) {
+        if !instance.calls.is_empty() || (instance.spec.idle_timeout.is_none() && in_use()) {
             return None;
         }
-        Some(instance.used + own.unwrap_or(self.context.settings.idle_timeout))
+        Some(instance.used.max(instance.began) + instance.idle_limit(self.context.settings.idle_timeout))
     }
 }
 

@@ -133,6 +133,11 @@ impl Instance {
             && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
     }
 
+    /// How long it may be without work before it is stopped.
+    pub fn idle_limit(&self, default: Duration) -> Duration {
+        self.spec.idle_timeout.unwrap_or(default)
+    }
+
     /// The handshake is done.
     pub fn is_ready(&mut self) {
         self.state = ServerState::Ready { pid: self.pid };
