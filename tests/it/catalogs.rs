@@ -31,8 +31,7 @@ fn restart(home: &TestHome) {
 }
 
 fn states(home: &TestHome) -> Vec<(Value, Value, Value)> {
-    let status = home.loom(&["status", "--json"]);
-    let mut status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let mut status = home.loom_json(&["status", "--json"]);
     let rows = status["servers"].as_array_mut().expect("a daemon runs");
     rows.iter_mut().map(|row| (row["state"].take(), row["pid"].take(), row["tools"].take())).collect()
 }

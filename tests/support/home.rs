@@ -94,8 +94,7 @@ impl TestHome {
 
     /// The row of `loom status --json` about one server. The exit code may say that something is unwell.
     pub fn server(&self, name: &str) -> Value {
-        let output = self.loom(&["status", "--json"]);
-        let status: Value = serde_json::from_slice(&output.stdout).expect("status --json prints JSON");
+        let status = self.loom_json(&["status", "--json"]);
         let rows = status["servers"].as_array().expect("a daemon runs");
         let row = rows.iter().find(|row| row["name"] == name);
         row.unwrap_or_else(|| panic!("no server {name}: {status}")).clone()
@@ -125,6 +124,12 @@ impl TestHome {
         let output = self.loom(args);
         assert!(output.status.success(), "loom {args:?}: {output:?}");
         String::from_utf8(output.stdout).expect("loom prints UTF-8")
+    }
+
+    /// What a `loom ARGS` prints that prints JSON, whatever its exit code.
+    pub fn loom_json(&self, args: &[&str]) -> Value {
+        let output = self.loom(args);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {output:?}"))
     }
 
     /// `loom status --json`.
