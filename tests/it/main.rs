@@ -6,8 +6,10 @@
 mod support;
 
 mod calls;
+mod catalog;
 mod cli;
 mod daemons;
+mod environment;
 mod readme;
 mod servers;
 mod tidy;
