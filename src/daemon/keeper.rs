@@ -21,6 +21,9 @@ use crate::wire::code;
 use crate::wire::lines::Lines;
 use crate::wire::{BUFFER_MAX, LINE_MAX};
 
+/// A busy server is not looked at more often than this, however short its idle time.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// After a leader has ended, its last output is read for at most this long.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -171,10 +174,12 @@ impl Switch {
     /// When there may be something to do without anybody waking the keeper.
     fn look_at(&self, id: InstanceId) -> Option<Instant> {
         let instance = self.instances.get(&id)?;
-        match instance.order {
-            Some(Order::Retire) => Some(instance.retire_by),
-            _ => self.idle_until(id),
+        if instance.order == Some(Order::Retire) {
+            return Some(instance.retire_by);
         }
+        let limit = instance.spec.idle_timeout.unwrap_or(self.context.settings.idle_timeout);
+        // Work wakes nobody when it ends, so a busy server is looked at again later.
+        Some(self.idle_until(id).unwrap_or_else(|| Instant::now() + limit.max(LOOK_AGAIN)))
     }
 
     /// When the process may be stopped for want of work; `None`: not while things are as they are.
