@@ -81,7 +81,7 @@ fn tools_list_pages_as_it_is_asked() {
         assert!(page["tools"].as_array().is_some_and(|tools| tools.len() == size.min(total)), "{line}");
     }
     check(&home, "tools list --page 9 --limit 500", 2);
-    check(&home, "tools list --server few", 2);
+    check(&home, "tools list --server fwe", 2);
     assert_eq!(json_of(&home, "tools get few__echo --json", 0)["name"], "few__echo");
     assert_eq!(json_of(&home, "tools search few__echo --json", 0)["tools"][0]["name"], "few__echo");
     let status = home.status();
