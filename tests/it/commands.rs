@@ -57,8 +57,7 @@ fn a_broken_registry_ends_with_78_and_names_the_place() {
 fn an_unwell_server_ends_with_4() {
     let home = TestHome::new();
     home.script_registry("dud", "exit 3", "description: dud");
-    let code = home.loom(&["tools", "call", "dud__x"]).status.code();
-    assert!(matches!(code, Some(4 | 69)), "{code:?}");
+    check(&home, "tools call dud__x", 69);
     for line in ["status", "health", "servers"] {
         check(&home, line, 4);
     }
@@ -86,6 +85,30 @@ fn tools_list_pages_as_it_is_asked() {
     assert_eq!(json_of(&home, "tools search few__echo --json", 0)["tools"][0]["name"], "few__echo");
     let status = home.status();
     assert!(status["pid"].is_u64() && status["clients"].is_array() && status["servers"].is_array());
+}
+
+#[test]
+fn a_chosen_registry_is_in_force_until_the_home_one_is_chosen() {
+    let home = TestHome::new();
+    let text = home.echo_registry(&[("chosen", "", "")]);
+    let other = home.path().join("other.yaml");
+    std::fs::rename(text, &other).expect("the home can be written");
+    let file = home.echo_registry(&[("echo", "", "")]);
+    home.loom_ok(&["start"]);
+    assert_eq!(json_of(&home, "registry which --json", 0), json!({"path": file, "source": "home"}));
+    check(&home, "registry use other.yaml", 0);
+    assert_eq!(json_of(&home, "registry which --json", 0), json!({"path": other, "source": "chosen"}));
+    let reloaded = json_of(&home, "reload --json", 0);
+    assert_eq!(
+        (&reloaded["added"], &reloaded["removed"]),
+        (&json!(["chosen"]), &json!(["echo"])),
+        "{reloaded}"
+    );
+    let status = home.status();
+    assert_eq!(status["registry"], json!({"path": other, "source": "chosen", "error": null}));
+    check(&home, "registry use --home", 0);
+    check(&home, "reload", 0);
+    assert_eq!(home.status()["registry"]["source"], "home");
 }
 
 fn check(home: &TestHome, line: &str, want: i32) -> Vec<u8> {
