@@ -142,6 +142,10 @@ impl Switch {
 
     fn answer_list(&mut self, session: SessionId, list: &WaitingList) {
         // Servers that just came in are part of the answer, so no `list_changed` has to follow.
+        // The view that the session holds may be older than what was announced to nobody yet.
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.view = None;
+        }
         let Ok(view) = self.view_of(session) else { return };
         match list.kind {
             ListKind::Tools => self.answer_to(session, &list.id, &view.view.list),
