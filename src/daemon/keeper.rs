@@ -176,9 +176,10 @@ impl Switch {
         match instance.order {
             Some(Order::Retire) => Some(instance.retire_by),
             // The end of work wakes nobody: looking again this often is enough to stop in time.
-            _ => self
-                .idle_until(id)
-                .or(Some(Instant::now() + instance.idle_limit(self.context.settings.idle_timeout))),
+            _ => {
+                let limit = instance.idle_limit(self.context.settings.idle_timeout);
+                Some(self.idle_until(id).unwrap_or_else(|| Instant::now() + limit))
+            }
         }
     }
 

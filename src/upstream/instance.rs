@@ -18,6 +18,9 @@ use crate::registry::spec::Spec;
 use crate::wire::outbox::Outbox;
 use crate::wire::reply;
 
+/// A shorter idle time counts as this one.
+const IDLE_LEAST: Duration = Duration::from_millis(100);
+
 /// Names one instance during a daemon's life.
 pub type InstanceId = u32;
 
@@ -133,9 +136,9 @@ impl Instance {
             && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
     }
 
-    /// How long it may be without work before it is stopped.
+    /// How long it may be without work before it is stopped; never so short that its keeper would be busy looking.
     pub fn idle_limit(&self, default: Duration) -> Duration {
-        self.spec.idle_timeout.unwrap_or(default)
+        self.spec.idle_timeout.unwrap_or(default).max(IDLE_LEAST)
     }
 
     /// The handshake is done.

@@ -147,6 +147,21 @@ fn clients_are_told_when_a_servers_tools_change() {
 }
 
 #[test]
+fn a_reload_asks_every_server_for_its_tools_anew() {
+    let home = TestHome::new();
+    // It never says that its list has changed.
+    fs::write(home.path().join("tool"), "old").expect("the home can be written");
+    let server = script::server(&script::tool("TOOL"), "{}");
+    home.script_registry("moody", &server.replace("TOOL", "'$(cat \"$HOME/tool\")'"), "");
+    let mut client = home.client();
+    assert_eq!(own_names(&mut client), ["old"]);
+    fs::write(home.path().join("tool"), "new").expect("the home can be written");
+    home.loom_ok(&["reload"]);
+    client.recv_where(|message| message["method"] == "notifications/tools/list_changed");
+    assert_eq!(own_names(&mut client), ["new"]);
+}
+
+#[test]
 fn a_server_whose_tools_nobody_knows_is_found_by_its_prefix() {
     let mut home = TestHome::new();
     home.set_env("LOOM_LIST_WAIT", "100ms");

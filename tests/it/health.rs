@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::home::{TestHome, wait_until};
+use crate::support::home::{TestHome, kill, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,6 +113,25 @@ fn metrics_count_calls_and_what_went_wrong() {
     assert!(get("loom_daemon_garbage_lines_total").is_some_and(|count| count > 0.0));
     assert_eq!(get("loom_daemon_processes_running"), Some(1.0));
     assert_eq!(get("loom_daemon_calls_in_flight"), Some(0.0));
+}
+
+#[test]
+fn a_servers_crash_is_counted() {
+    let home = TestHome::new();
+    home.echo_registry(&[("echo", "", "")]);
+    let mut client = home.client();
+    let pid: u32 = client.call_text("echo__pid", json!({})).parse().expect("a pid");
+    assert!(kill(pid));
+    assert!(wait_until(PATIENCE, || home.server("echo")["restarts"] == 1), "{}", home.server("echo"));
+    let addr = addr(&home);
+    let health: Value = serde_json::from_str(&request(&addr, "GET", "/health", &addr).body).expect("JSON");
+    assert_eq!(health["servers"]["echo"]["restart_count"], 1, "{health}");
+    let metrics = request(&addr, "GET", "/metrics", &addr).body;
+    assert_eq!(
+        samples(&metrics).get("loom_daemon_process_ends_total{server=\"echo\"}"),
+        Some(&1.0),
+        "{metrics}"
+    );
 }
 
 #[test]

@@ -58,20 +58,12 @@ fn a_client_may_ask_before_the_handshake_and_is_told_at_once() {
 #[test]
 fn what_is_over_the_budget_is_hidden_named_and_callable() {
     let home = TestHome::new();
-    let two = |tools: &str, priority: i64| {
-        format!("enabled_tools: [{tools}] }}\n    priority: {priority}\n    x: {{")
+    let servers =
+        [("late", "pid, cwd", -1), ("one", "echo, pid", 0), ("two", "echo", 0), ("first", "echo, cwd", 5)];
+    let entry = |(name, tools, priority): (&str, &str, i64)| {
+        format!("  - {{ name: {name}, builtin: echo, enabled_tools: [{tools}], priority: {priority} }}\n")
     };
-    let entry = |name: &str, more: &str| {
-        format!("  - name: {name}\n    common: {{ builtin: echo, {more} }}\n").replace("    x: { }\n", "")
-    };
-    let servers: String = [
-        entry("late", &two("pid, cwd", -1)),
-        entry("one", &two("echo, pid", 0)),
-        entry("two", &two("echo", 0)),
-        entry("first", &two("echo, cwd", 5)),
-    ]
-    .concat();
-    home.registry(&format!("version: 1\nservers:\n{servers}"));
+    home.registry(&format!("version: 1\nservers:\n{}", servers.map(entry).concat()));
     let all = ["first__echo", "first__cwd", "one__echo", "one__pid", "two__echo", "late__pid", "late__cwd"];
     let mut plain = home.client();
     assert_eq!(names(&plain.tools()), all);
@@ -90,6 +82,25 @@ fn what_is_over_the_budget_is_hidden_named_and_callable() {
     assert_eq!(client.call_text("two__echo", json!({"message": "hidden"})), "hidden");
     let id = client.begin_call("two__size", json!({"bytes": 1}));
     assert_eq!(client.failure_name(id), "TOOL_REFUSED", "the registry does not enable it");
+}
+
+#[test]
+fn what_the_registry_leaves_out_is_neither_listed_nor_called() {
+    let home = TestHome::new();
+    home.echo_registry(&[
+        ("some", "", "enabled_tools: [echo, pid]"),
+        ("most", "", "disabled_tools: [sleep, size, fail, cwd]"),
+    ]);
+    let mut client = home.client();
+    assert_eq!(names(&client.tools()), ["some__echo", "some__pid", "most__echo", "most__pid"]);
+    for (tool, arguments) in [("some__cwd", json!({})), ("most__size", json!({"bytes": 1}))] {
+        let id = client.begin_call(tool, arguments);
+        assert_eq!(client.failure_name(id), "TOOL_REFUSED", "{tool}");
+    }
+    let id = client.begin_call("some__ecko", json!({}));
+    let error = client.failure(id);
+    assert_eq!(error["data"]["code"], "TOOL_NOT_FOUND", "{error}");
+    assert!(error.to_string().contains("some__echo"), "the nearest name: {error}");
 }
 
 #[test]
