@@ -8,6 +8,7 @@ mod support;
 mod calls;
 mod cli;
 mod daemons;
+mod input;
 mod readme;
 mod servers;
 mod tidy;
