@@ -9,6 +9,7 @@ mod calls;
 mod cli;
 mod daemons;
 mod input;
+mod limits;
 mod readme;
 mod servers;
 mod tidy;
