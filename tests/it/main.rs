@@ -10,6 +10,7 @@ mod cli;
 mod daemons;
 mod input;
 mod limits;
+mod listing;
 mod readme;
 mod servers;
 mod tidy;
