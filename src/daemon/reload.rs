@@ -94,6 +94,9 @@ impl Switch {
             }
         };
         let diff = diff::diff(&self.loaded.registry, &registry);
+        if found.path != self.loaded.found.path {
+            self.moved.notify_one();
+        }
         self.loaded = Loaded { registry: Rc::new(registry), found, error: None };
         tracing::info!(added = ?diff.added, removed = ?diff.removed, changed = ?diff.changed, "registry read");
         self.settle_instances();
@@ -174,22 +177,32 @@ impl Switch {
     }
 }
 
-/// Reloads when the registry file changes, for ever. Its folder is watched: editors replace files.
+/// Reloads when the registry file changes, for ever; after `loom registry use` that is another file.
 pub async fn watch(shared: Shared) {
-    let (tell, mut told) = mpsc::channel::<()>(1);
-    let _watcher = match begin(&shared, tell) {
-        Ok(watcher) => watcher,
-        Err(error) => {
-            tracing::warn!(%error, "the registry file is not watched; use `loom reload`");
-            return;
+    let moved = shared.borrow().moved.clone();
+    loop {
+        let path = shared.borrow().loaded.found.path.clone();
+        let (tell, told) = mpsc::channel(1);
+        match begin(&path, tell) {
+            Ok(_watcher) => tokio::select! {
+                () = follow(&shared, &path, told) => return,
+                () = moved.notified() => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "the registry file is not watched; use `loom reload`");
+                moved.notified().await;
+            }
         }
-    };
-    let mut seen = fingerprint(&shared.borrow().loaded.found.path);
+    }
+}
+
+/// Reloads at each change of what the file holds, until nobody can tell of one.
+async fn follow(shared: &Shared, path: &Path, mut told: mpsc::Receiver<()>) {
+    let mut seen = fingerprint(path);
     while told.recv().await.is_some() {
         tokio::time::sleep(SETTLE).await;
         while told.try_recv().is_ok() {}
-        let path = shared.borrow().loaded.found.path.clone();
-        let now = fingerprint(&path);
+        let now = fingerprint(path);
         if now == seen || now.is_none() {
             continue;
         }
@@ -201,7 +214,8 @@ pub async fn watch(shared: Shared) {
     }
 }
 
-fn begin(shared: &Shared, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
+/// Watches the folder of `path`, since editors replace files, and that of the file behind a link.
+fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let is_change = |kind: &EventKind| kind.is_create() || kind.is_modify() || kind.is_remove();
         if event.is_ok_and(|event| is_change(&event.kind)) {
@@ -209,9 +223,12 @@ fn begin(shared: &Shared, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher
             let _ = tell.try_send(());
         }
     })?;
-    let path = shared.borrow().loaded.found.path.clone();
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    watcher.watch(dir, RecursiveMode::NonRecursive)?;
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let dirs = [path, &target].map(|path| path.parent().unwrap_or(Path::new("/")));
+    watcher.watch(dirs[0], RecursiveMode::NonRecursive)?;
+    if dirs[1] != dirs[0] {
+        watcher.watch(dirs[1], RecursiveMode::NonRecursive)?;
+    }
     Ok(watcher)
 }
 

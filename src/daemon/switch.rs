@@ -112,6 +112,8 @@ pub struct Switch {
     pub draining: bool,
     /// Woken when the last open call or the last instance goes.
     pub calmer: Rc<Notify>,
+    /// Woken when another registry file came into force.
+    pub moved: Rc<Notify>,
     /// Whoever has something to write since the last flush.
     pub dirty_sessions: Dirty,
     pub dirty_instances: Dirty,
@@ -145,6 +147,7 @@ impl Switch {
                 phase,
                 draining: false,
                 calmer: Rc::default(),
+                moved: Rc::default(),
                 dirty_sessions: Dirty::default(),
                 dirty_instances: Dirty::default(),
                 scratch: Rc::new(RefCell::new(vec![0; CHUNK])),

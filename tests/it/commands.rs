@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::client::PATIENCE;
 use crate::support::home::{TestHome, alive, wait_until};
 
 const ECHO: &[(&str, &str, &str)] =
@@ -102,7 +103,7 @@ fn status_shows_daemon_servers_and_clients() {
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}));
     assert!(client.close().success());
     let gone = || json(&home, "status --json")["clients"] == json!([]);
-    assert!(wait_until(crate::support::client::PATIENCE, gone));
+    assert!(wait_until(PATIENCE, gone));
 }
 
 #[test]
@@ -266,4 +267,35 @@ fn a_chosen_registry_is_read_after_a_reload() {
     home.loom_ok(&["registry", "use", "--home"]);
     assert_eq!(json(&home, "reload --json")["removed"], json!(["elsewhere"]));
     assert_eq!(json(&home, "status --json")["registry"]["source"], "home");
+}
+
+#[test]
+fn the_file_that_is_in_force_is_the_one_that_is_watched() {
+    let home = home();
+    let one = |name: &str| format!("version: 1\nservers:\n  - {{ name: {name}, builtin: echo }}\n");
+    let names = || {
+        let rows = json(&home, "servers --json")["servers"].take();
+        rows.as_array().map(|rows| rows.iter().map(|row| row["name"].clone()).collect::<Vec<_>>())
+    };
+    let follows = |file: &std::path::Path, name: &str| {
+        fs::write(file, one(name)).expect("the home can be written");
+        assert!(wait_until(PATIENCE, || names() == Some(vec![json!(name)])), "{name}: {:?}", names());
+    };
+    // As people keep their files in a repository: the home registry is a link into another folder.
+    let behind = home.path().join("dotfiles/registry.yaml");
+    fs::create_dir_all(home.path().join("dotfiles")).expect("the home can be written");
+    fs::write(&behind, one("linked")).expect("the home can be written");
+    fs::remove_file(home.config_dir().join("registry.yaml")).expect("it is there");
+    std::os::unix::fs::symlink(&behind, home.config_dir().join("registry.yaml")).expect("a link can be made");
+    home.loom_ok(&["start"]);
+    follows(&behind, "edited");
+
+    let other = home.path().join("other.yaml");
+    fs::write(&other, one("chosen")).expect("the home can be written");
+    home.loom_ok(&["registry", "use", "other.yaml"]);
+    home.loom_ok(&["reload"]);
+    follows(&other, "edited-too");
+    home.loom_ok(&["registry", "use", "--home"]);
+    home.loom_ok(&["reload"]);
+    follows(&behind, "home-again");
 }
