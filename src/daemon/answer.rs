@@ -9,8 +9,9 @@ use crate::mcp::clip;
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Instance, InstanceId, Order};
 use crate::upstream::life::Trouble;
-use crate::wire::code;
+use crate::wire::code::{self, Code};
 use crate::wire::lines::Item;
+use crate::wire::oversize::{Oversized, Tracker};
 use crate::wire::reply::{self, Detail};
 use crate::wire::scan::{self, Envelope};
 
@@ -27,12 +28,28 @@ impl Switch {
             Item::Line(line) => self.server_line(id, line, now),
             Item::Oversized(lost) => {
                 self.counters.oversized_lines += 1;
-                let call = lost.id.as_deref().and_then(number);
-                if let (Some(call), false) = (call, lost.has_method) {
-                    let text = format!("an answer of {} bytes is more than loom passes on", lost.len);
-                    self.fail_calls(id, &[call], code::TOO_LARGE, &Trouble { text, hint: None });
-                }
+                let text = format!("an answer of {} bytes is more than loom passes on", lost.len);
+                self.answer_lost(id, lost, code::TOO_LARGE, text);
             }
+        }
+    }
+
+    /// An answer that cannot be passed on: its call, if it is known, ends with an error.
+    fn answer_lost(&mut self, id: InstanceId, lost: &Oversized, code: Code, text: String) {
+        let call = lost.id.as_deref().filter(|_| !lost.has_method).and_then(number);
+        let Some((call, instance)) = call.and_then(|call| Some((call, self.instances.get_mut(&id)?))) else {
+            return;
+        };
+        match instance.calls.get(call).map(|open| &open.asker) {
+            Some(Asker::Client { .. }) => {
+                self.fail_calls(id, &[call], code, &Trouble { text, hint: None });
+            }
+            Some(Asker::Initialize) => instance.give_order(Order::Fail(Trouble { text, hint: None })),
+            Some(Asker::List) => {
+                instance.calls.remove(call);
+                self.listing_failed(id, text);
+            }
+            None => self.counters.late_answers += 1,
         }
     }
 
@@ -46,10 +63,10 @@ impl Switch {
         };
         let Ok(envelope) = scan::envelope(text.as_bytes()) else {
             self.counters.garbage_lines += 1;
-            if let Some(instance) = self.instances.get(&id) {
-                tracing::debug!(server = instance.name(), bytes = line.len(), "a line that is not JSON-RPC");
-            }
-            return;
+            let mut tracker = Tracker::default();
+            tracker.feed(line);
+            let text = "the server's answer is not JSON-RPC".to_string();
+            return self.answer_lost(id, &tracker.finish(), code::BAD_ANSWER, text);
         };
         match (&envelope.method, &envelope.id) {
             (None, _) => self.server_answers(id, &text, &envelope, now),
@@ -66,7 +83,7 @@ impl Switch {
             (None, None) => return self.counters.garbage_lines += 1,
         };
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let Some((call, open)) = call.and_then(|call| Some((call, instance.calls.remove(call)?))) else {
+        let Some(open) = call.and_then(|call| instance.calls.remove(call)) else {
             // Late (given up or cancelled), or an id that was never given out.
             self.counters.late_answers += 1;
             return;
@@ -74,7 +91,7 @@ impl Switch {
         match &open.asker {
             Asker::Client { .. } => self.pass_on(id, open, outcome, now),
             Asker::Initialize => self.handshake_answered(id, outcome),
-            Asker::List => self.list_answered(id, call, outcome),
+            Asker::List => self.list_answered(id, outcome),
         }
     }
 
@@ -132,7 +149,7 @@ impl Switch {
         }
     }
 
-    fn list_answered(&mut self, id: InstanceId, _call: u64, outcome: Outcome<'_>) {
+    fn list_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
         match outcome {
             Outcome::Result(result) => self.listed(id, result),
             Outcome::Error(error) => self.listing_failed(id, message_of(error)),

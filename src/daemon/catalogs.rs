@@ -13,6 +13,10 @@ use crate::upstream::life::ServerState;
 /// The client capabilities that loom declares to servers; part of what a catalog depends on.
 pub const CAPABILITIES: &str = "{}";
 
+/// A server's list ends here, whatever more it would have to say.
+const TOOLS_MAX: usize = 50_000;
+const PAGES_MAX: usize = 1_000;
+
 impl Switch {
     /// Asks a ready server for its tools, from the first page.
     pub fn relist(&mut self, id: InstanceId) {
@@ -27,6 +31,7 @@ impl Switch {
         }
         instance.listing.busy = true;
         instance.listing.pages.clear();
+        instance.listing.cursors.clear();
         self.ask_for_page(id, "{}", limit_default);
     }
 
@@ -50,11 +55,13 @@ impl Switch {
         if page.skipped > 0 {
             tracing::warn!(server = instance.name(), skipped = page.skipped, "tools without a name left out");
         }
-        let stuck = page.tools.is_empty();
         instance.listing.pages.extend(page.tools);
         match page.next_cursor {
-            // A server whose pages bring nothing new would page for ever.
-            Some(cursor) if !stuck => {
+            Some(cursor)
+                if instance.listing.pages.len() < TOOLS_MAX
+                    && instance.listing.cursors.len() < PAGES_MAX
+                    && instance.listing.cursors.insert(cursor.clone()) =>
+            {
                 let params = serde_json::json!({ "cursor": cursor }).to_string();
                 self.ask_for_page(id, &params, limit);
             }

@@ -80,6 +80,7 @@ impl Switch {
         }
         self.instance_for(&server, None);
         for instance in self.instances.values_mut().filter(|instance| instance.name() == name) {
+            instance.listing.error = None;
             instance.give_order(Order::Restart);
         }
         Ok(json!({ "restarted": true }))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::paths::Paths;
+use crate::registry::environ;
 
 /// Where PATH and the like came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,10 @@ impl Environment {
                 }
                 Environment { values, origin: Origin::Recorded }
             }
-            None => Environment { values: with_usual_path(own, paths), origin: Origin::Inherited },
+            None => Environment {
+                values: with_usual_path(environ::allowed(&own), paths),
+                origin: Origin::Inherited,
+            },
         }
     }
 
@@ -85,18 +89,12 @@ fn recorded(paths: &Paths) -> Option<BTreeMap<String, String>> {
     }
 }
 
-fn with_usual_path(mut own: BTreeMap<String, String>, paths: &Paths) -> BTreeMap<String, String> {
-    let path = own.entry("PATH".into()).or_default();
+/// PATH as most shells have it, in place of the client's.
+fn with_usual_path(mut allowed: BTreeMap<String, String>, paths: &Paths) -> BTreeMap<String, String> {
     let local = paths.home().join(".local/bin").display().to_string();
-    for dir in std::iter::once(local.as_str()).chain(USUAL_PATH.iter().copied()) {
-        if !path.split(':').any(|have| have == dir) {
-            if !path.is_empty() {
-                path.push(':');
-            }
-            path.push_str(dir);
-        }
-    }
-    own
+    let dirs: Vec<&str> = std::iter::once(local.as_str()).chain(USUAL_PATH.iter().copied()).collect();
+    allowed.insert("PATH".into(), dirs.join(":"));
+    allowed
 }
 
 #[cfg(test)]
@@ -124,13 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_record_the_usual_folders_are_added() {
+    fn without_a_record_the_client_decides_nothing() {
         let home = tempfile::tempdir().unwrap();
         let paths = Paths::new(Some(home.path().into())).unwrap();
-        let found = Environment::new(map(&[("PATH", "/usr/bin")]), false, &paths);
+        let own = map(&[("PATH", "/client"), ("LANG", "C"), ("MY_VALUE", "x")]);
+        let found = Environment::new(own, false, &paths);
         let path = &found.values["PATH"];
-        assert!(path.starts_with("/usr/bin:") && path.ends_with("/sbin"), "{path}");
-        assert_eq!(path.matches("/usr/bin").count(), 1);
+        assert!(path.ends_with("/sbin") && !path.contains("/client"), "{path}");
+        assert_eq!(found.values.keys().collect::<Vec<_>>(), ["LANG", "PATH"]);
         assert_eq!(found.origin, Origin::Inherited);
     }
 }

@@ -20,7 +20,7 @@ pub fn resolve(switch: &Switch, server: &Server, spec: &Spec) -> Result<Launch, 
         aliases: &registry.aliases,
         home: switch.context.paths.home(),
         repo: &registry.root,
-        workspace: None,
+        workspace: Some(&registry.root),
     };
     let ready = launch::resolve(server, spec, registry, &scope, &switch.context.exe)
         .map_err(|error| Trouble { text: error.to_string(), hint: missing_hint(switch, &error) })?;

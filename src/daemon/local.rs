@@ -106,6 +106,9 @@ impl Switch {
                 None => servers.push((name.clone(), instance.spec.description.clone())),
             }
         }
+        if let Some(session) = self.sessions.get_mut(&request.session) {
+            session.announced = Some(view.view.list.clone());
+        }
         let instructions = initialize::instructions(&view.view, &servers, &failed);
         let answer = initialize::answer(request.params(), env!("CARGO_PKG_VERSION"), &instructions);
         self.answer(request, &answer)
@@ -142,13 +145,14 @@ impl Switch {
     }
 
     fn answer_list(&mut self, session: SessionId, list: &WaitingList) {
-        // What was heard of since the last `list_changed` is part of the answer, so that none has to follow.
-        if let Some(session) = self.sessions.get_mut(&session) {
-            session.view = None;
-        }
         let Ok(view) = self.view_of(session) else { return };
         match list.kind {
-            ListKind::Tools => self.answer_to(session, &list.id, &view.view.list),
+            ListKind::Tools => {
+                self.answer_to(session, &list.id, &view.view.list);
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.announced = Some(view.view.list.clone());
+                }
+            }
             ListKind::Inventory => {
                 let inventory = control::inventory(self, &view);
                 self.answer_to(session, &list.id, &inventory);
@@ -165,9 +169,6 @@ impl Switch {
             .map(|(id, _)| *id)
             .collect();
         for id in waiting {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.view = None;
-            }
             if !self.settled(id) {
                 continue;
             }

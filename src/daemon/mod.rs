@@ -15,6 +15,7 @@ pub mod hello;
 pub mod http;
 pub mod keeper;
 pub mod launch;
+pub mod lives;
 pub mod local;
 pub mod lock;
 pub mod metrics;

@@ -139,9 +139,6 @@ impl Switch {
     fn discover_for_clients(&mut self) {
         let ids: BTreeSet<u32> = self.sessions.keys().copied().collect();
         for id in ids {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.view = None;
-            }
             if let Ok(view) = self.view_of(id) {
                 self.discover(&view);
             }

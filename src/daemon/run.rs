@@ -1,7 +1,7 @@
 //! The daemon's life: lock, registry, socket; then serving; then an orderly end.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -38,6 +38,10 @@ pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<()
     let paths = &options.paths;
     prepare_folders(paths)?;
     let _lock = lock::take(&paths.lock_file(), &options.started_by)?;
+    if !options.by_person && paths.stopped_marker().exists() {
+        let stopped = Plain::new(Kind::NotRunning, "loom was stopped, and only a person starts it again");
+        return Err(stopped.hint("loom start").into());
+    }
     log::init(paths.daemon_log(), &options.settings.log, options.settings.log_bytes);
     raise_descriptor_limit();
     let environment = Environment::new(environment, options.by_person, paths);
@@ -153,18 +157,26 @@ async fn serve(
     Ok(())
 }
 
-/// Under the lock: whatever is at the path is a dead daemon's.
+/// A socket that nobody serves is a dead daemon's and makes way. Anything else at the path stays as it is.
 fn bind(path: &Path) -> Result<UnixListener, Plain> {
-    let wrong = |error: std::io::Error| {
-        Plain::new(Kind::Unavailable, format!("cannot serve the socket {}: {error}", path.display()))
+    let refused = |why: String| {
+        Plain::new(Kind::Unavailable, format!("cannot serve the socket {}: {why}", path.display()))
     };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
-        _ => {}
+    let wrong = |error: std::io::Error| refused(error.to_string());
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => return Err(refused("another file is there".into())),
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(refused("a daemon with another HOME serves it".into()));
+        }
+        Ok(_) => std::fs::remove_file(path).map_err(wrong)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error)),
     }
-    let listener = UnixListener::bind(path).map_err(wrong)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
-    Ok(listener)
+    // No moment in which another user could connect. This is the only thread that makes files now.
+    let mask = rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o177));
+    let listener = UnixListener::bind(path);
+    rustix::process::umask(mask);
+    listener.map_err(wrong)
 }
 
 /// Lets go of the starter's standard error, which tells the starter that all is well.

@@ -49,6 +49,8 @@ pub struct Session {
     /// Servers that this client has called.
     pub used: HashSet<InstanceId>,
     pub view: Option<Rc<ClientView>>,
+    /// The list that this client has last had, or was last told to ask for.
+    pub announced: Option<Rc<str>>,
     /// `tools/list` and `loom/tools` requests that wait for servers never listed before.
     pub lists: Vec<super::local::WaitingList>,
     pub initialized: bool,
@@ -66,6 +68,7 @@ impl Session {
             calls: HashMap::default(),
             used: HashSet::default(),
             view: None,
+            announced: None,
             lists: Vec::new(),
             initialized: false,
             called: 0,

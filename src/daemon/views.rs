@@ -60,13 +60,6 @@ pub struct Views {
     announcing: bool,
 }
 
-impl Views {
-    /// Forgets every view: the registry or a catalog changed.
-    fn clear(&mut self) {
-        self.built.clear();
-    }
-}
-
 impl Switch {
     /// The view of a session, built when there is none.
     pub fn view_of(&mut self, id: SessionId) -> Result<Rc<ClientView>, Refusal> {
@@ -166,9 +159,13 @@ impl Switch {
         }
     }
 
-    /// Catalogs or the registry changed: views are built anew, and clients whose list differs are told soon.
+    /// Catalogs or the registry changed: every view is built anew when it is next looked at, and clients whose
+    /// list differs from the one they have had are told soon.
     pub fn tools_changed(&mut self) {
-        self.views.clear();
+        self.views.built.clear();
+        for session in self.sessions.values_mut() {
+            session.view = None;
+        }
         if std::mem::replace(&mut self.views.announcing, true) {
             return;
         }
@@ -178,30 +175,19 @@ impl Switch {
             tokio::time::sleep(SETTLE).await;
             let mut switch = me.borrow_mut();
             switch.views.announcing = false;
-            switch.renew_views();
+            switch.announce();
             switch.flush();
         });
-        self.renew_views_of_idle();
     }
 
-    /// Sessions that wait for a list, or never asked for one, take the new view without a word.
-    fn renew_views_of_idle(&mut self) {
-        for session in self.sessions.values_mut() {
-            if !session.initialized {
-                session.view = None;
-            }
-        }
-    }
-
-    fn renew_views(&mut self) {
+    fn announce(&mut self) {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
+            let Ok(view) = self.view_of(id) else { continue };
             let Some(session) = self.sessions.get_mut(&id) else { continue };
-            let old = session.view.take();
             let tell = session.initialized && session.hello.role == Role::Proxy;
-            let Ok(new) = self.view_of(id) else { continue };
-            let changed = old.is_none_or(|old| old.view.list != new.view.list);
-            if let (true, Some(session)) = (tell && changed, self.sessions.get_mut(&id)) {
+            if tell && session.announced.as_ref() != Some(&view.view.list) {
+                session.announced = Some(view.view.list.clone());
                 reply::notification(session.out.tail(), "notifications/tools/list_changed", "{}");
                 self.dirty_sessions.insert(id);
             }

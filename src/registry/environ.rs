@@ -62,6 +62,14 @@ pub fn child_env(
     child
 }
 
+/// The names that every child gets, out of `env`.
+pub fn allowed(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    env.iter()
+        .filter(|(name, _)| is_allowed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// What `loom start` may write to disk of a person's environment: the allowed names, and those that the registry
 /// refers to. Never what looks like a secret, by name or by value.
 pub fn recordable(env: &BTreeMap<String, String>, registry: &Registry) -> BTreeMap<String, String> {

@@ -30,6 +30,12 @@ pub struct Open {
     pub sent: Option<Range<u64>>,
 }
 
+impl Open {
+    fn is_under_way(&self) -> bool {
+        self.sent.is_some() && matches!(self.asker, Asker::Client { .. })
+    }
+}
+
 /// All calls of one server, by the id that loom gave them.
 #[derive(Debug, Default)]
 pub struct Calls {
@@ -37,6 +43,8 @@ pub struct Calls {
     open: HashMap<u64, Open>,
     waiting: VecDeque<(u64, Vec<u8>)>,
     waiting_bytes: usize,
+    /// Clients' calls in the server's hands; loom's own requests do not count.
+    under_way: usize,
 }
 
 impl Calls {
@@ -49,6 +57,7 @@ impl Calls {
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
         let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent) };
+        self.under_way += usize::from(open.is_under_way());
         self.open.insert(id, open);
     }
 
@@ -59,21 +68,18 @@ impl Calls {
         self.waiting.push_back((id, line));
     }
 
-    /// The next waiting call that nobody has given up on.
+    /// Takes the next waiting call out of the queue.
     pub fn next_waiting(&mut self) -> Option<(u64, Vec<u8>)> {
-        loop {
-            let (id, line) = self.waiting.pop_front()?;
-            self.waiting_bytes -= line.len();
-            if self.open.contains_key(&id) {
-                return Some((id, line));
-            }
-        }
+        let (id, line) = self.waiting.pop_front()?;
+        self.waiting_bytes -= line.len();
+        Some((id, line))
     }
 
     /// Marks a call taken from the queue as sent.
     pub fn now_sent(&mut self, id: u64, sent: Range<u64>) {
         if let Some(open) = self.open.get_mut(&id) {
             open.sent = Some(sent);
+            self.under_way += usize::from(open.is_under_way());
         }
     }
 
@@ -82,6 +88,7 @@ impl Calls {
         lines.sort_by_key(|(id, _)| *id);
         for (id, line) in lines.into_iter().rev() {
             if let Some(open) = self.open.get_mut(&id) {
+                self.under_way -= usize::from(open.is_under_way());
                 open.sent = None;
                 self.waiting_bytes += line.len();
                 self.waiting.push_front((id, line));
@@ -95,7 +102,15 @@ impl Calls {
 
     /// Ends a call: answered, cancelled or given up.
     pub fn remove(&mut self, id: u64) -> Option<Open> {
-        self.open.remove(&id)
+        let open = self.open.remove(&id)?;
+        self.under_way -= usize::from(open.is_under_way());
+        if open.sent.is_none()
+            && let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id)
+            && let Some((_, line)) = self.waiting.remove(at)
+        {
+            self.waiting_bytes -= line.len();
+        }
+        Some(open)
     }
 
     /// Progress: the call's time starts anew. Says whom to tell.
@@ -136,9 +151,9 @@ impl Calls {
         self.waiting_bytes
     }
 
-    /// Calls that are in the server's hands.
+    /// Clients' calls that are in the server's hands.
     pub fn under_way(&self) -> usize {
-        self.open.len().saturating_sub(self.waiting.len())
+        self.under_way
     }
 }
 
@@ -148,23 +163,43 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(9);
 
+    fn client(n: u8) -> Asker {
+        Asker::Client { session: 1, id: Id::from(&[b'0' + n][..]), token: None }
+    }
+
     #[test]
     fn given_up_calls_leave_the_queue_and_unsent_ones_go_back_in_order() {
         let now = Instant::now();
         let mut calls = Calls::default();
         let ids: Vec<u64> = (0..3).map(|_| calls.mint()).collect();
-        for id in &ids {
-            calls.wait(*id, Asker::List, now, LIMIT, vec![b'x'; 10]);
+        for (n, id) in (0..).zip(&ids) {
+            calls.wait(*id, client(n), now, LIMIT, vec![b'x'; 10]);
         }
         calls.remove(ids[0]);
+        assert_eq!((calls.waiting(), calls.waiting_bytes(), calls.under_way()), (2, 20, 0));
         let (second, line) = calls.next_waiting().unwrap();
         calls.now_sent(second, 0..10);
         assert_eq!((second, calls.under_way(), calls.waiting_bytes()), (ids[1], 1, 10));
         calls.wait_again(vec![(second, line)]);
+        assert_eq!((calls.under_way(), calls.waiting()), (0, 2));
         assert_eq!(calls.next_waiting().unwrap().0, ids[1]);
         assert_eq!(calls.next_waiting().unwrap().0, ids[2]);
         assert!(calls.next_waiting().is_none());
         assert_eq!(calls.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn only_calls_of_clients_take_a_place() {
+        let now = Instant::now();
+        let mut calls = Calls::default();
+        let (list, call) = (calls.mint(), calls.mint());
+        calls.sent(list, Asker::List, now, LIMIT, 0..1);
+        calls.sent(call, client(1), now, LIMIT, 1..2);
+        assert_eq!(calls.under_way(), 1);
+        calls.remove(list);
+        assert_eq!(calls.under_way(), 1);
+        calls.remove(call);
+        assert_eq!((calls.under_way(), calls.is_empty()), (0, true));
     }
 
     #[test]

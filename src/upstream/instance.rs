@@ -3,6 +3,7 @@
 //! Two clients share an instance when their effective specs start the same process. All methods are plain
 //! bookkeeping but `flush`, which writes what the pipe takes without waiting.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub struct Listing {
     pub stale: bool,
     /// Pages of a listing under way.
     pub pages: Vec<Tool>,
+    /// Cursors that have been followed: a server that repeats one would page for ever.
+    pub cursors: HashSet<String>,
     /// A listing is under way.
     pub busy: bool,
     /// The server said that its tools changed while a listing was under way.
@@ -154,8 +157,11 @@ impl Instance {
         }
     }
 
+    /// Tells the keeper. A server that is to go for good goes, whatever else is said of it.
     pub fn give_order(&mut self, order: Order) {
-        self.order = Some(order);
+        if self.order != Some(Order::Retire) {
+            self.order = Some(order);
+        }
         self.wake.notify_one();
     }
 

@@ -32,5 +32,7 @@ pub const BUSY: Code = Code { number: -32056, name: "BUSY", kind: "unavailable" 
 pub const DRAINING: Code = Code { number: -32057, name: "DRAINING", kind: "unavailable" };
 /// The two ends speak different versions of loom's own protocol.
 pub const VERSION_MISMATCH: Code = Code { number: -32058, name: "VERSION_MISMATCH", kind: "unavailable" };
+/// The server answered with something that is no JSON-RPC.
+pub const BAD_ANSWER: Code = Code { number: -32060, name: "BAD_ANSWER", kind: "unavailable" };
 /// A configuration file is wrong.
 pub const CONFIG: Code = Code { number: -32059, name: "CONFIG", kind: "config" };

@@ -30,6 +30,7 @@ fn a_killed_daemon_costs_only_what_was_under_way() {
     let sleeping: Vec<u64> = clients.iter_mut().map(|client| client.begin_sleep("echo", 30_000)).collect();
     // What was sent before this is in: a list_changed from here on is of the next daemon.
     clients.iter_mut().for_each(|client| drop(client.passed_over()));
+    let daemon = home.daemon_pid().expect("a daemon runs");
     let mut bursts = BTreeMap::new();
     for (n, client) in clients.iter_mut().enumerate() {
         for at in 0..BURST {
@@ -37,8 +38,6 @@ fn a_killed_daemon_costs_only_what_was_under_way() {
             bursts.insert((n, client.begin_call("echo__count", json!({"key": key}))), key);
         }
     }
-    let daemon = home.daemon_pid().expect("a daemon runs");
-
     let began = Instant::now();
     assert!(kill(daemon));
     assert!(wait_until(SECOND, || !doomed.iter().any(|pid| alive(*pid))), "alive: {:?}", still(&doomed));
@@ -73,10 +72,8 @@ fn a_killed_daemon_costs_only_what_was_under_way() {
             lost += 1;
         }
     }
-    println!(
-        "of {} calls at the moment of the kill {lost} were not answered, none ran twice",
-        PROXIES * BURST
-    );
+    let (sent, ran) = (PROXIES * BURST, lines.lines().count());
+    println!("of {sent} calls around the kill {ran} ran, none twice; {lost} were not answered");
     assert_ne!(home.daemon_pid(), Some(daemon));
 }
 

@@ -1,0 +1,201 @@
+//! What the switch decides about the lives of a server: when one begins, what its end means, how long it may idle.
+//! The keeper acts on it. Nothing here waits.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::launch;
+use super::switch::{Phase, Switch};
+use crate::upstream::child::{self, Launch, Started};
+use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
+use crate::upstream::life::{End, Next, ServerState, Trouble};
+use crate::wire::code;
+
+/// What a keeper does next while no process runs.
+pub enum Step {
+    Sleep,
+    SleepUntil(Instant),
+    Start,
+    Go,
+}
+
+/// A life that ended otherwise than by order.
+pub struct LifeEnd {
+    pub end: End,
+    pub trouble: Trouble,
+}
+
+impl Switch {
+    pub fn next_step(&mut self, id: InstanceId, now: Instant) -> Step {
+        let running = self.phase() == Phase::Run;
+        let Some(instance) = self.instances.get_mut(&id) else { return Step::Go };
+        match instance.order.take() {
+            Some(Order::Retire) => {
+                let left = instance.calls.ids(|_| true);
+                let text = format!("{} was removed from the registry", instance.name());
+                self.fail_calls(id, &left, code::SERVER_UNAVAILABLE, &Trouble { text, hint: None });
+                self.flush();
+                return Step::Go;
+            }
+            Some(Order::Restart) => {
+                instance.history.forgive();
+                instance.state = ServerState::Idle;
+                instance.demand = Demand::Call;
+            }
+            Some(Order::Stop | Order::Fail(_)) | None => {}
+        }
+        if instance.demand == Demand::None || !running {
+            return Step::Sleep;
+        }
+        match &instance.state {
+            ServerState::Failed { retry_at, .. } if *retry_at > now => Step::SleepUntil(*retry_at),
+            ServerState::CrashLoop { .. } => {
+                instance.demand = Demand::None;
+                Step::Sleep
+            }
+            _ => Step::Start,
+        }
+    }
+
+    pub fn prepare(&mut self, id: InstanceId) -> Result<(Launch, std::path::PathBuf, u64), Trouble> {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return Err(Trouble { text: "removed".into(), hint: None });
+        };
+        instance.demand = Demand::None;
+        instance.state = ServerState::Starting;
+        instance.began = Instant::now();
+        instance.counts.answered = 0;
+        let server = instance.server.clone();
+        let spec = instance.spec.clone();
+        let launch = launch::resolve(self, &server, &spec)?;
+        let log = self.context.paths.server_log(server.name.as_str());
+        Ok((launch, log, self.context.settings.log_bytes))
+    }
+
+    pub fn spawn(&mut self, launch: &Launch) -> Result<Started, Trouble> {
+        let context = self.context.clone();
+        let guard = self.guardian(&context.exe).map_err(|error| Trouble {
+            text: format!("the guardian cannot be started: {error}"),
+            hint: None,
+        })?;
+        child::spawn(&context.exe, launch, guard)
+            .map_err(|error| Trouble { text: error.to_string(), hint: Some(launch::hint(&context, &error)) })
+    }
+
+    /// The life is over: settles its calls and the state that a person sees.
+    pub fn after_life(&mut self, id: InstanceId, end: Result<(), LifeEnd>) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let lost = instance.abandon();
+        let name = instance.name().to_string();
+        let Err(LifeEnd { end, trouble }) = end else {
+            instance.state = ServerState::Idle;
+            let text = format!("{name} was stopped while the call was under way");
+            self.fail_calls(
+                id,
+                &lost,
+                code::SERVER_GONE,
+                &Trouble { text, hint: Some("loom servers".into()) },
+            );
+            return self.restart_for_waiting(id);
+        };
+        let roll = u64::from(std::process::id()) ^ u64::from(id).wrapping_mul(0x9E37_79B9);
+        let next = instance.history.after(end, roll ^ u64::from(instance.began.elapsed().subsec_nanos()));
+        let now = Instant::now();
+        instance.state = match next {
+            Next::Wait(pause) => ServerState::Failed { trouble: trouble.clone(), retry_at: now + pause },
+            Next::GiveUp => ServerState::CrashLoop { trouble: trouble.clone() },
+        };
+        tracing::warn!(server = name, state = instance.state.word(), trouble = trouble.text, "server ended");
+        if instance.listing.tools.is_some() {
+            instance.listing.stale = next == Next::GiveUp || matches!(end, End::NeverReady);
+        }
+        let (code, also_waiting, text) = match end {
+            End::NeverReady => {
+                (code::SERVER_UNAVAILABLE, true, format!("{name} does not start: {}", trouble.text))
+            }
+            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp, trouble.text),
+        };
+        let lost = if also_waiting { instance.calls.ids(|_| true) } else { lost };
+        // A crashed server comes back by itself; one that never got ready waits for the next call.
+        if matches!(end, End::Crashed { .. }) && next != Next::GiveUp {
+            instance.want(Demand::Call);
+        }
+        self.metrics.ended(&name);
+        self.fail_calls(id, &lost, code, &Trouble { text, hint: trouble.hint });
+        self.answer_settled_lists();
+    }
+
+    pub fn restart_for_waiting(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instances.get_mut(&id)
+            && instance.calls.waiting() > 0
+        {
+            instance.want(Demand::Call);
+        }
+    }
+
+    /// When there may be something to do without anybody waking the keeper.
+    pub fn look_at(&self, id: InstanceId) -> Option<Instant> {
+        let instance = self.instances.get(&id)?;
+        match instance.order {
+            Some(Order::Retire) => Some(instance.retire_by),
+            // The end of work wakes nobody: looking again this often is enough to stop in time.
+            _ => {
+                let limit = instance.idle_limit(self.context.settings.idle_timeout);
+                Some(self.idle_until(id).unwrap_or_else(|| Instant::now() + limit))
+            }
+        }
+    }
+
+    /// When the process may be stopped for want of work; `None`: not while things are as they are.
+    pub fn idle_until(&self, id: InstanceId) -> Option<Instant> {
+        let instance = self.instances.get(&id)?;
+        let in_use = || self.sessions.values().any(|session| session.used.contains(&id));
+        if !instance.calls.is_empty() || (instance.spec.idle_timeout.is_none() && in_use()) {
+            return None;
+        }
+        Some(instance.used.max(instance.began) + instance.idle_limit(self.context.settings.idle_timeout))
+    }
+
+    /// No more input for the process. Says whether it had become ready.
+    pub fn close_input(&mut self, id: InstanceId) -> bool {
+        let Some(instance) = self.instances.get_mut(&id) else { return false };
+        instance.pipe = None;
+        matches!(instance.state, ServerState::Ready { .. })
+    }
+
+    /// An order that can be followed now. One to retire waits for the open calls; want of work is one too.
+    pub fn due_order(&mut self, id: InstanceId, now: Instant) -> Option<Order> {
+        let idle = self.idle_until(id).is_some_and(|at| at <= now);
+        let instance = self.instances.get_mut(&id)?;
+        match &instance.order {
+            Some(Order::Retire) if !instance.calls.is_empty() && instance.retire_by > now => None,
+            Some(_) => instance.order.take(),
+            None => idle.then_some(Order::Stop),
+        }
+    }
+
+    pub fn ended_by_itself(
+        &self,
+        id: InstanceId,
+        was_ready: bool,
+        status: Option<ExitStatus>,
+        last_line: &str,
+    ) -> LifeEnd {
+        let (name, lasted, answered) =
+            self.instances.get(&id).map_or((String::new(), Duration::ZERO, 0), |instance: &Instance| {
+                (instance.name().to_string(), instance.began.elapsed(), instance.counts.answered)
+            });
+        let how =
+            status.map_or_else(|| "closed its output".to_string(), |status| format!("ended ({status})"));
+        let when = if was_ready { "" } else { " before the handshake was done" };
+        let text = with_last_line(&format!("{name} {how}{when}"), last_line);
+        let hint = Some(format!("less {}", self.context.paths.server_log(&name).display()));
+        let end = if was_ready { End::Crashed { lasted, answered } } else { End::NeverReady };
+        LifeEnd { end, trouble: Trouble { text, hint } }
+    }
+}
+
+/// A text, with what the server last said on its standard error.
+pub fn with_last_line(text: &str, last_line: &str) -> String {
+    if last_line.is_empty() { text.into() } else { format!("{text}; it said: {last_line}") }
+}
