@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use super::session::NOTIFY_BACKLOG;
+use super::session::{NOTIFY_BACKLOG, UNREAD_MAX};
 use super::switch::Switch;
 use crate::mcp::clip;
 use crate::upstream::calls::{Asker, Open};
@@ -42,9 +42,9 @@ impl Switch {
         };
         match instance.calls.get(call).map(|open| &open.asker) {
             Some(Asker::Client { .. }) => {
-                self.fail_calls(id, &[call], code, &Trouble { text, hint: None });
+                self.fail_calls(id, &[call], code, &Trouble::new(text));
             }
-            Some(Asker::Initialize) => instance.give_order(Order::Fail(Trouble { text, hint: None })),
+            Some(Asker::Initialize) => instance.give_order(Order::Fail(Trouble::new(text))),
             Some(Asker::List) => {
                 instance.calls.remove(call);
                 self.listing_failed(id, text);
@@ -108,7 +108,8 @@ impl Switch {
         let bytes = match &outcome {
             Outcome::Result(text) | Outcome::Error(text) => text.len(),
         };
-        let full = bytes > NOTIFY_BACKLOG && self.is_full(bytes);
+        let unread = self.sessions.get(&session).map_or(0, |state| state.out.pending().len());
+        let full = unread > UNREAD_MAX || (bytes > NOTIFY_BACKLOG && self.is_full(bytes));
         if let Some(state) = self.sessions.get_mut(&session) {
             state.calls.remove(client_id.as_bytes());
             let out = state.out.tail();
@@ -145,7 +146,7 @@ impl Switch {
                 self.dirty_instances.insert(id);
                 self.ready(id);
             }
-            Err(text) => instance.give_order(Order::Fail(Trouble { text, hint: None })),
+            Err(text) => instance.give_order(Order::Fail(Trouble::new(text))),
         }
     }
 

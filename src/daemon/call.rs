@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::request::{Refusal, Request};
-use super::session::{Session, SessionId};
+use super::session::{Session, SessionId, UNREAD_MAX};
 use super::switch::Switch;
-use super::views::ClientView;
+use super::views::{ClientView, Member};
 use crate::mcp::view::{Refusal as Refused, Route};
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
@@ -38,15 +38,17 @@ impl Switch {
         if request.line.len() > ROOM_UNCHECKED && self.is_full(request.line.len()) {
             return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
         }
-        let id = view.instance(number).ok_or_else(gone)?;
-        self.hand_over(request, id, &own)
+        let member = view.member(number).ok_or_else(gone)?;
+        self.hand_over(request, member, &own)
     }
 
     /// Writes the call into the server's stream, or into its queue.
-    fn hand_over(&mut self, request: &Request<'_>, id: InstanceId, own: &str) -> Result<(), Refusal> {
+    fn hand_over(&mut self, request: &Request<'_>, member: &Member, own: &str) -> Result<(), Refusal> {
+        let (id, limit) = (member.instance, member.tool_timeout);
         let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
         let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
         check_state(instance, request.now)?;
+        check_room(session, instance)?;
         let Entry::Vacant(place) = session.calls.entry(Id::from(request.id.as_bytes())) else {
             return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
         };
@@ -60,7 +62,6 @@ impl Switch {
             id: Id::from(request.id.as_bytes()),
             token: places.token.clone().map(|token| Id::from(&request.line.as_bytes()[token])),
         };
-        let limit = instance.spec.tool_timeout.unwrap_or(self.context.settings.tool_timeout);
         instance.counts.calls += 1;
         instance.used = request.now;
         let edits =
@@ -139,7 +140,7 @@ impl Switch {
         if let Some(state) = self.sessions.get_mut(&session) {
             state.calls.remove(id.as_bytes());
         }
-        let mut refusal = Refusal::new(code, trouble.text.clone()).server(server);
+        let mut refusal = Refusal::new(code, trouble.full()).server(server);
         refusal.detail.hint = trouble.hint.clone();
         self.refuse(session, &String::from_utf8_lossy(id.as_bytes()), &refusal);
     }
@@ -169,12 +170,12 @@ impl Switch {
                 let server = instance.name().to_string();
                 self.metrics.failed(&server, code::TIMEOUT.name);
                 let text = format!("{server} did not answer within {seconds} s");
-                let trouble = Trouble { text, hint: Some("loom servers".into()) };
+                let trouble = Trouble::new(text).hint("loom servers");
                 self.fail_open(open, code::TIMEOUT, &server, &trouble);
             }
             Asker::Initialize => {
                 let text = format!("no answer to initialize within {seconds} s");
-                instance.give_order(Order::Fail(Trouble { text, hint: None }));
+                instance.give_order(Order::Fail(Trouble::new(text)));
             }
             Asker::List => self.listing_failed(id, format!("no answer to tools/list within {seconds} s")),
         }
@@ -247,13 +248,13 @@ fn check_state(instance: &Instance, now: Instant) -> Result<(), Refusal> {
     let name = instance.name();
     match &instance.state {
         ServerState::CrashLoop { trouble } => {
-            let text = format!("{name} is in a crash loop: {}", trouble.text);
+            let text = format!("{name} is in a crash loop: {}", trouble.full());
             let hint = format!("loom servers restart {name}");
             Err(Refusal::new(code::SERVER_UNAVAILABLE, text).server(name).hint(hint))
         }
         ServerState::Failed { trouble, retry_at } if *retry_at > now + WORTH_WAITING => {
             let wait = retry_at.duration_since(now).as_secs();
-            let text = format!("{name} does not start: {} (next try in {wait} s)", trouble.text);
+            let text = format!("{name} does not start: {} (next try in {wait} s)", trouble.full());
             let mut refusal = Refusal::new(code::SERVER_UNAVAILABLE, text).server(name);
             refusal.detail.hint = trouble.hint.clone();
             Err(refusal)
@@ -265,11 +266,24 @@ fn check_state(instance: &Instance, now: Instant) -> Result<(), Refusal> {
     }
 }
 
+/// What one peer leaves unread is bounded: past that its calls are refused, not gathered.
+fn check_room(session: &Session, instance: &Instance) -> Result<(), Refusal> {
+    if session.out.pending().len() > UNREAD_MAX {
+        return Err(Refusal::new(code::BUSY, "this client does not read its answers"));
+    }
+    if instance.out.pending().len() + instance.calls.waiting_bytes() > UNREAD_MAX {
+        let text = format!("too many calls wait for {}", instance.name());
+        return Err(Refusal::new(code::BUSY, text).server(instance.name()));
+    }
+    Ok(())
+}
+
 impl Switch {
     /// The connection is gone: its calls are taken back from their servers.
     pub fn close_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        let Session { calls, hello, used, .. } = session;
+        session.backlog.notify_one();
+        let Session { calls, hello, used, view, .. } = session;
         tracing::info!(session = id, client = hello.agent_hint, pid = hello.pid, "client left");
         for (instance, call) in calls.into_values() {
             self.withdraw(instance, call, "the client is gone");
@@ -280,6 +294,8 @@ impl Switch {
                 instance.wake.notify_one();
             }
         }
+        drop(view);
+        self.forget_unused_views();
         self.calmer.notify_one();
     }
 }

@@ -1,11 +1,15 @@
 //! The tools of each server: asked for at every start and change, kept on disk for the next daemon.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::switch::Switch;
 use crate::file;
 use crate::mcp::catalog::{self, Entry, Tool};
+use crate::paths::Paths;
+use crate::registry::Registry;
 use crate::upstream::calls::Asker;
 use crate::upstream::instance::{Instance, InstanceId};
 use crate::upstream::life::ServerState;
@@ -16,6 +20,8 @@ pub const CAPABILITIES: &str = "{}";
 /// A server's list ends here, whatever more it would have to say.
 const TOOLS_MAX: usize = 50_000;
 const PAGES_MAX: usize = 1_000;
+/// A catalog that nobody uses is kept so long.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Switch {
     /// Asks a ready server for its tools, from the first page.
@@ -123,7 +129,7 @@ impl Switch {
 }
 
 /// What an earlier daemon knew of this server's tools.
-pub fn load(paths: &crate::paths::Paths, instance: &mut Instance) {
+pub fn load(paths: &Paths, instance: &mut Instance) {
     let path = catalog_file(paths, instance);
     let Ok(text) = std::fs::read_to_string(&path) else { return };
     match Entry::from_json(&text) {
@@ -137,8 +143,34 @@ pub fn load(paths: &crate::paths::Paths, instance: &mut Instance) {
     }
 }
 
-fn catalog_file(paths: &crate::paths::Paths, instance: &Instance) -> std::path::PathBuf {
-    paths.catalog_dir().join(format!("{}-{:016x}.json", instance.name(), instance.key))
+/// Removes catalogs that no server of the registry uses and that have not been written for long.
+pub fn forget_old(paths: &Paths, registry: &Registry) {
+    let used: HashSet<PathBuf> = registry
+        .servers
+        .iter()
+        .flat_map(|server| {
+            let targets = server.targets().map(Some).chain([None]);
+            targets.map(|target| file_of(paths, server.name.as_str(), server.spec_for(target).key()))
+        })
+        .collect();
+    let is_old = |entry: &std::fs::DirEntry| {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEPT))
+    };
+    for entry in std::fs::read_dir(paths.catalog_dir()).into_iter().flatten().flatten() {
+        if !used.contains(&entry.path()) && is_old(&entry) {
+            // One that cannot be removed is only untidy.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn catalog_file(paths: &Paths, instance: &Instance) -> PathBuf {
+    file_of(paths, instance.name(), instance.key)
+}
+
+fn file_of(paths: &Paths, server: &str, key: u64) -> PathBuf {
+    paths.catalog_dir().join(format!("{server}-{key:016x}.json"))
 }
 
 fn same(old: &[Tool], new: &[Tool]) -> bool {

@@ -11,7 +11,7 @@ use super::status;
 use super::switch::{Phase, Switch};
 use super::views::ClientView;
 use crate::upstream::instance::Order;
-use crate::upstream::life::ServerState;
+use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code;
 
 /// `loom/tools` waits no longer, whatever is asked for.
@@ -59,6 +59,7 @@ impl Switch {
                 instance.wake.notify_one();
             }
         }
+        self.discover_for_clients();
         json!({ "adopted": true })
     }
 
@@ -111,12 +112,12 @@ fn params<'a, T: Deserialize<'a>>(request: &'a Request<'_>) -> Result<T, Refusal
 /// The result of `loom/tools`: every tool as clients see it, and where each server stands.
 pub fn inventory(switch: &Switch, view: &ClientView) -> String {
     let mut servers = Vec::new();
-    for (name, id) in view.servers() {
-        let Some(instance) = switch.instances.get(id) else { continue };
-        let trouble = instance.state.trouble().map(|trouble| trouble.text.clone());
+    for member in &view.members {
+        let Some(instance) = switch.instances.get(&member.instance) else { continue };
+        let trouble = instance.state.trouble().map(Trouble::full);
         servers.push(json!({
-            "name": name,
-            "tools": instance.listing.tools.as_ref().map(|_| view.view.count_of(name)),
+            "name": member.name,
+            "tools": instance.listing.tools.as_ref().map(|_| view.view.count_of(&member.name)),
             "state": instance.state.word(),
             "error": trouble.or_else(|| instance.listing.error.clone()),
         }));

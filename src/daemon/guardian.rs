@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::switch::{Phase, Switch};
 use crate::upstream::guard::Guard;
+
+/// One that ends sooner is not replaced at once: something is wrong that may last.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct Guardian {
@@ -29,13 +33,17 @@ impl Switch {
     pub fn guardian(&mut self, exe: &Path) -> std::io::Result<&Guard> {
         if self.guardian.guard.is_none() {
             let groups: BTreeSet<i32> =
-                self.instances.values().filter(|one| one.pipe.is_some()).map(|one| one.pid).collect();
+                self.instances.values().map(|one| one.pid).filter(|pid| *pid != 0).collect();
             let (guard, mut process) = Guard::start(exe, groups.into_iter())?;
             self.guardian.guard = Some(guard);
             let me = self.me.clone();
             // Ends with the guardian, which ends with the daemon.
             tokio::task::spawn_local(async move {
+                let began = Instant::now();
                 let status = process.wait().await;
+                if began.elapsed() < SHORT_LIFE {
+                    tokio::time::sleep(SHORT_LIFE).await;
+                }
                 if let Some(switch) = me.upgrade() {
                     tracing::warn!(?status, "the guardian ended");
                     switch.borrow_mut().replace_guardian();
@@ -47,7 +55,7 @@ impl Switch {
 
     fn replace_guardian(&mut self) {
         self.guardian.guard = None;
-        let needed = self.instances.values().any(|instance| instance.pipe.is_some());
+        let needed = self.instances.values().any(|instance| instance.pid != 0);
         if needed && self.phase() == Phase::Run {
             let context = self.context.clone();
             if let Err(error) = self.guardian(&context.exe) {

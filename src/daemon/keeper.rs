@@ -1,6 +1,7 @@
 //! The keeper of one server: one task for its whole life, which starts the process, reads what it says, and
 //! ends it. Everything it decides by is in the instance; it waits for demands, orders, output and the end.
 
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::answer::shake_hands;
-use super::lives::{LifeEnd, Step, with_last_line};
+use super::lives::{LifeEnd, Step};
 use super::session::{Heard, read_or_rest};
 use super::switch::Shared;
 use crate::upstream::child;
@@ -17,10 +18,11 @@ use crate::upstream::instance::{InstanceId, Order};
 use crate::upstream::life::{End, Trouble};
 use crate::upstream::stderr;
 use crate::wire::lines::Lines;
-use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// After a leader has ended, its last output is read for at most this long.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// A process that is to end mostly has by then.
+const QUICK_END: Duration = Duration::from_millis(300);
 
 /// How a life came to its end.
 enum Fate {
@@ -33,6 +35,7 @@ enum Fate {
 /// Keeps an instance until it is retired.
 pub async fn keep(shared: Shared, id: InstanceId) {
     let Some(wake) = shared.borrow().instances.get(&id).map(|instance| instance.wake.clone()) else { return };
+    let _kept = Kept { shared: shared.clone(), id };
     loop {
         let step = shared.borrow_mut().next_step(id, Instant::now());
         match step {
@@ -44,12 +47,29 @@ pub async fn keep(shared: Shared, id: InstanceId) {
                 }
             }
             Step::Start => live(&shared, id, &wake).await,
-            Step::Go => break,
+            Step::Go => return,
         }
     }
-    let mut switch = shared.borrow_mut();
-    switch.instances.remove(&id);
-    switch.calmer.notify_one();
+}
+
+/// Takes its instance away when the keeper is over, in whatever way.
+struct Kept {
+    shared: Shared,
+    id: InstanceId,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut switch = self.shared.borrow_mut();
+        if std::thread::panicking() {
+            switch.keeper_failed(self.id);
+        }
+        switch.instances.remove(&self.id);
+        for session in switch.sessions.values_mut() {
+            session.used.remove(&self.id);
+        }
+        switch.calmer.notify_one();
+    }
 }
 
 /// One life: from the start of a process to its end.
@@ -106,16 +126,15 @@ async fn run(
     // The writer held the other handle to the pipe: only when it is gone is the server's input closed.
     let _ = backlog.await;
     let was_ready = shared.borrow_mut().close_input(id);
-    let status = child::end(&mut process.process, process.pid).await;
-    shared.borrow().guardian.gone(process.pid);
+    let ordered = matches!(fate, Fate::Ordered(_));
+    let status = end(shared, id, &mut process.process, process.pid, ordered).await;
     reader.abort();
     let last_line = tokio::time::timeout(LAST_WORDS, &mut process.errors).await;
     process.errors.abort();
-    let last_line = last_line.ok().and_then(Result::ok).unwrap_or_default();
+    let said = last_line.ok().and_then(Result::ok).filter(|line| !line.is_empty());
     match fate {
         Fate::Ordered(Order::Fail(trouble)) => {
-            let text = with_last_line(&trouble.text, &last_line);
-            Err(LifeEnd { end: End::NeverReady, trouble: Trouble { text, hint: trouble.hint } })
+            Err(LifeEnd { end: End::NeverReady, trouble: Trouble { said, ..trouble } })
         }
         Fate::Ordered(order) => {
             if let Some(instance) = shared.borrow_mut().instances.get_mut(&id) {
@@ -124,8 +143,32 @@ async fn run(
             }
             Ok(())
         }
-        Fate::Ended => Err(shared.borrow().ended_by_itself(id, was_ready, status, &last_line)),
+        Fate::Ended => Err(shared.borrow().ended_by_itself(id, was_ready, status, said)),
     }
+}
+
+/// Sees the process group to its end. Calls under way are told when that takes long.
+async fn end(
+    shared: &Shared,
+    id: InstanceId,
+    process: &mut tokio::process::Child,
+    group: i32,
+    ordered: bool,
+) -> Option<ExitStatus> {
+    let mut ending = std::pin::pin!(child::end(process, group));
+    let status = match tokio::time::timeout(QUICK_END, &mut ending).await {
+        Ok(status) => status,
+        Err(_) => {
+            shared.borrow_mut().settle_calls(id, ordered);
+            ending.await
+        }
+    };
+    let mut switch = shared.borrow_mut();
+    switch.guardian.gone(group);
+    if let Some(instance) = switch.instances.get_mut(&id) {
+        instance.pid = 0;
+    }
+    status
 }
 
 /// Waits until the process ends or is told to. Reading is a task of its own: a call must not wake this one.
@@ -185,11 +228,12 @@ async fn read_all(shared: Shared, id: InstanceId, mut stdout: pipe::Receiver) {
 fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> bool {
     let now = Instant::now();
     let mut switch = shared.borrow_mut();
-    let limit =
-        if lines.held() == 0 { LINE_MAX } else { LINE_MAX.min(BUFFER_MAX.saturating_sub(switch.buffered())) };
+    let limit = switch.line_limit(lines.held());
     lines.feed(chunk, limit, |item| switch.server_item(id, &item, now));
     switch.flush();
-    lines.is_fat() || switch.instances.get(&id).is_some_and(|instance| instance.out.is_fat())
+    let Some(instance) = switch.instances.get_mut(&id) else { return false };
+    instance.held = lines.held();
+    lines.is_fat() || instance.out.is_fat()
 }
 
 async fn write_backlog(shared: Shared, id: InstanceId, pipe: Rc<pipe::Sender>) {

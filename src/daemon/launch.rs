@@ -23,7 +23,7 @@ pub fn resolve(switch: &Switch, server: &Server, spec: &Spec) -> Result<Launch, 
         workspace: Some(&registry.root),
     };
     let ready = launch::resolve(server, spec, registry, &scope, &switch.context.exe)
-        .map_err(|error| Trouble { text: error.to_string(), hint: missing_hint(switch, &error) })?;
+        .map_err(|error| Trouble { hint: missing_hint(switch, &error), ..Trouble::new(error.to_string()) })?;
     let env = environ::child_env(values, spec, ready.env);
     Ok(Launch {
         program: ready.program.into(),

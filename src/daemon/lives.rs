@@ -31,9 +31,7 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return Step::Go };
         match instance.order.take() {
             Some(Order::Retire) => {
-                let left = instance.calls.ids(|_| true);
-                let text = format!("{} was removed from the registry", instance.name());
-                self.fail_calls(id, &left, code::SERVER_UNAVAILABLE, &Trouble { text, hint: None });
+                self.release_waiting(id);
                 self.flush();
                 return Step::Go;
             }
@@ -59,7 +57,7 @@ impl Switch {
 
     pub fn prepare(&mut self, id: InstanceId) -> Result<(Launch, std::path::PathBuf, u64), Trouble> {
         let Some(instance) = self.instances.get_mut(&id) else {
-            return Err(Trouble { text: "removed".into(), hint: None });
+            return Err(Trouble::new("removed"));
         };
         instance.demand = Demand::None;
         instance.state = ServerState::Starting;
@@ -74,12 +72,11 @@ impl Switch {
 
     pub fn spawn(&mut self, launch: &Launch) -> Result<Started, Trouble> {
         let context = self.context.clone();
-        let guard = self.guardian(&context.exe).map_err(|error| Trouble {
-            text: format!("the guardian cannot be started: {error}"),
-            hint: None,
-        })?;
+        let guard = self
+            .guardian(&context.exe)
+            .map_err(|error| Trouble::new(format!("the guardian cannot be started: {error}")))?;
         child::spawn(&context.exe, launch, guard)
-            .map_err(|error| Trouble { text: error.to_string(), hint: Some(launch::hint(&context, &error)) })
+            .map_err(|error| Trouble::new(error.to_string()).hint(launch::hint(&context, &error)))
     }
 
     /// The life is over: settles its calls and the state that a person sees.
@@ -87,15 +84,13 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let lost = instance.abandon();
         let name = instance.name().to_string();
+        if self.draining {
+            self.release_waiting(id);
+        }
+        let Some(instance) = self.instances.get_mut(&id) else { return };
         let Err(LifeEnd { end, trouble }) = end else {
             instance.state = ServerState::Idle;
-            let text = format!("{name} was stopped while the call was under way");
-            self.fail_calls(
-                id,
-                &lost,
-                code::SERVER_GONE,
-                &Trouble { text, hint: Some("loom servers".into()) },
-            );
+            self.fail_calls(id, &lost, code::SERVER_GONE, &stopped(&name));
             return self.restart_for_waiting(id);
         };
         let roll = u64::from(std::process::id()) ^ u64::from(id).wrapping_mul(0x9E37_79B9);
@@ -105,15 +100,20 @@ impl Switch {
             Next::Wait(pause) => ServerState::Failed { trouble: trouble.clone(), retry_at: now + pause },
             Next::GiveUp => ServerState::CrashLoop { trouble: trouble.clone() },
         };
-        tracing::warn!(server = name, state = instance.state.word(), trouble = trouble.text, "server ended");
+        tracing::warn!(
+            server = name,
+            state = instance.state.word(),
+            trouble = trouble.full(),
+            "server ended"
+        );
         if instance.listing.tools.is_some() {
             instance.listing.stale = next == Next::GiveUp || matches!(end, End::NeverReady);
         }
         let (code, also_waiting, text) = match end {
             End::NeverReady => {
-                (code::SERVER_UNAVAILABLE, true, format!("{name} does not start: {}", trouble.text))
+                (code::SERVER_UNAVAILABLE, true, format!("{name} does not start: {}", trouble.full()))
             }
-            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp, trouble.text),
+            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp, trouble.full()),
         };
         let lost = if also_waiting { instance.calls.ids(|_| true) } else { lost };
         // A crashed server comes back by itself; one that never got ready waits for the next call.
@@ -121,8 +121,22 @@ impl Switch {
             instance.want(Demand::Call);
         }
         self.metrics.ended(&name);
-        self.fail_calls(id, &lost, code, &Trouble { text, hint: trouble.hint });
+        self.fail_calls(id, &lost, code, &Trouble { text, said: None, hint: trouble.hint });
         self.answer_settled_lists();
+    }
+
+    /// A defect of loom's ended the keeper: nobody would ever end the process or answer the calls.
+    pub fn keeper_failed(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let name = instance.name().to_string();
+        child::kill(instance.pid);
+        // The next view makes a new one.
+        instance.order = Some(Order::Retire);
+        let open = instance.calls.ids(|_| true);
+        let trouble = Trouble::new(format!("an error inside loom ended {name}"));
+        self.fail_calls(id, &open, code::SERVER_GONE, &trouble);
+        self.tools_changed();
+        self.flush();
     }
 
     pub fn restart_for_waiting(&mut self, id: InstanceId) {
@@ -163,6 +177,15 @@ impl Switch {
         matches!(instance.state, ServerState::Ready { .. })
     }
 
+    /// The process takes its time to end: its calls need not wait for that.
+    pub fn settle_calls(&mut self, id: InstanceId, ordered: bool) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let lost = instance.abandon();
+        let trouble = if ordered { stopped(instance.name()) } else { closed_its_output(instance.name()) };
+        self.fail_calls(id, &lost, code::SERVER_GONE, &trouble);
+        self.flush();
+    }
+
     /// An order that can be followed now. One to retire waits for the open calls; want of work is one too.
     pub fn due_order(&mut self, id: InstanceId, now: Instant) -> Option<Order> {
         let idle = self.idle_until(id).is_some_and(|at| at <= now);
@@ -179,7 +202,7 @@ impl Switch {
         id: InstanceId,
         was_ready: bool,
         status: Option<ExitStatus>,
-        last_line: &str,
+        said: Option<String>,
     ) -> LifeEnd {
         let (name, lasted, answered) =
             self.instances.get(&id).map_or((String::new(), Duration::ZERO, 0), |instance: &Instance| {
@@ -188,14 +211,17 @@ impl Switch {
         let how =
             status.map_or_else(|| "closed its output".to_string(), |status| format!("ended ({status})"));
         let when = if was_ready { "" } else { " before the handshake was done" };
-        let text = with_last_line(&format!("{name} {how}{when}"), last_line);
+        let text = format!("{name} {how}{when}");
         let hint = Some(format!("less {}", self.context.paths.server_log(&name).display()));
         let end = if was_ready { End::Crashed { lasted, answered } } else { End::NeverReady };
-        LifeEnd { end, trouble: Trouble { text, hint } }
+        LifeEnd { end, trouble: Trouble { text, said, hint } }
     }
 }
 
-/// A text, with what the server last said on its standard error.
-pub fn with_last_line(text: &str, last_line: &str) -> String {
-    if last_line.is_empty() { text.into() } else { format!("{text}; it said: {last_line}") }
+fn stopped(name: &str) -> Trouble {
+    Trouble::new(format!("{name} was stopped while the call was under way")).hint("loom servers")
+}
+
+fn closed_its_output(name: &str) -> Trouble {
+    Trouble::new(format!("{name} closed its output while the call was under way")).hint("loom servers")
 }

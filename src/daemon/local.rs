@@ -1,13 +1,14 @@
 //! What the daemon answers by itself: the handshake, the merged list of tools, the `loom://` resources.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::control;
 use super::hello::{self, Hello};
 use super::request::{Refusal, Request};
 use super::session::{Session, SessionId};
-use super::status;
 use super::switch::Switch;
+use super::{reload, status};
 use crate::mcp::initialize;
 use crate::mcp::inventory::{self, Uri};
 use crate::wire::code;
@@ -48,8 +49,7 @@ impl Switch {
             Ok(accepted) => accepted,
             Err((id, code, text)) => {
                 let mut detail = reply::Detail::default();
-                // A proxy has checked its profile: this daemon was started before the profile was written.
-                if matches!(code, code::VERSION_MISMATCH | code::CONFIG) {
+                if code == code::VERSION_MISMATCH {
                     detail.hint = Some("loom restart".into());
                 }
                 reply::error(&mut out, id.to_string().as_bytes(), code, &text, &detail);
@@ -83,14 +83,21 @@ impl Switch {
         Some(session_id)
     }
 
-    fn check_profile(&self, hello: &Hello) -> Option<String> {
+    /// What is wrong with the profile that a client asks for. One that is not known may have been written since
+    /// the file was last read.
+    fn check_profile(&mut self, hello: &Hello) -> Option<String> {
         let name = hello.profile.as_deref()?;
-        let profiles = &self.context.settings.profiles;
-        if profiles.contains_key(name) {
+        if !self.loaded.profiles.contains_key(name) {
+            match reload::read_profiles(&self.context) {
+                Ok(profiles) => self.loaded.profiles = Rc::new(profiles),
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        if self.loaded.profiles.contains_key(name) {
             return None;
         }
         let file = self.context.paths.config_file();
-        let known: Vec<&str> = profiles.keys().map(String::as_str).collect();
+        let known: Vec<&str> = self.loaded.profiles.keys().map(String::as_str).collect();
         let known = if known.is_empty() { "none is defined".into() } else { known.join(", ") };
         Some(format!("no tool profile `{name}` in {} (known: {known})", file.display()))
     }
@@ -99,11 +106,12 @@ impl Switch {
         let view = self.view_of(request.session)?;
         let mut servers = Vec::new();
         let mut failed = Vec::new();
-        for (name, id) in view.servers() {
-            let Some(instance) = self.instances.get(id) else { continue };
+        for member in &view.members {
+            let Some(instance) = self.instances.get(&member.instance) else { continue };
+            let name = member.name.clone();
             match instance.state.trouble() {
-                Some(trouble) => failed.push((name.clone(), trouble.text.clone())),
-                None => servers.push((name.clone(), instance.spec.description.clone())),
+                Some(trouble) => failed.push((name, trouble.full())),
+                None => servers.push((name, instance.spec.description.clone())),
             }
         }
         if let Some(session) = self.sessions.get_mut(&request.session) {

@@ -19,6 +19,7 @@ pub mod lives;
 pub mod local;
 pub mod lock;
 pub mod metrics;
+pub mod queue;
 pub mod reload;
 pub mod request;
 pub mod run;

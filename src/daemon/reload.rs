@@ -1,6 +1,6 @@
 //! A changed registry: read, checked, swapped in whole; only the servers that changed are touched.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,17 @@ use notify::{EventKind, RecursiveMode, Watcher};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::hello::Role;
 use super::request::Refusal;
 use super::switch::{Context, Loaded, Shared, Switch};
 use crate::fault::{Explain, Kind};
-use crate::registry::Registry;
 use crate::registry::diff::{self, Diff};
-use crate::registry::find::{self, FindError, Found};
+use crate::registry::find::{self, FindError};
 use crate::registry::finding::Level;
 use crate::registry::parse;
-use crate::upstream::instance::{Demand, Order};
+use crate::settings::file::Profile;
+use crate::settings::{self, Settings, SettingsError};
+use crate::upstream::instance::{Demand, InstanceId, Order};
 use crate::upstream::life::ServerState;
 use crate::wire::code;
 
@@ -31,6 +33,9 @@ pub enum LoadError {
     Find(FindError),
     #[error("{}", .0.join("\n       "))]
     Wrong(Vec<String>),
+    /// `config.toml`.
+    #[error("{}", shown(.0))]
+    Settings(SettingsError),
 }
 
 impl Explain for LoadError {
@@ -41,7 +46,7 @@ impl Explain for LoadError {
     fn hint(&self) -> Option<String> {
         match self {
             LoadError::Find(error) => error.hint(),
-            LoadError::Wrong(_) => Some("loom check".into()),
+            LoadError::Wrong(_) | LoadError::Settings(_) => Some("loom check".into()),
         }
     }
 }
@@ -49,7 +54,7 @@ impl Explain for LoadError {
 impl LoadError {
     fn findings(&self) -> Vec<String> {
         match self {
-            LoadError::Find(_) => vec![self.to_string()],
+            LoadError::Find(_) | LoadError::Settings(_) => vec![self.to_string()],
             LoadError::Wrong(findings) => findings.clone(),
         }
     }
@@ -64,7 +69,7 @@ fn shown(error: &dyn std::error::Error) -> String {
 }
 
 /// Reads the registry that is in force for a daemon: never one from a working directory.
-pub fn load(context: &Context) -> Result<(Registry, Found), LoadError> {
+pub fn load(context: &Context) -> Result<Loaded, LoadError> {
     let found =
         find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
     let bytes = find::read(&found.path).map_err(LoadError::Find)?;
@@ -74,7 +79,12 @@ pub fn load(context: &Context) -> Result<(Registry, Found), LoadError> {
         tracing::warn!("{finding}");
     }
     match parsed.registry {
-        Some(registry) => Ok((registry, found)),
+        Some(registry) => Ok(Loaded {
+            registry: Rc::new(registry),
+            found,
+            profiles: Rc::new(read_profiles(context)?),
+            error: None,
+        }),
         None => {
             let errors = parsed.findings.iter().filter(|finding| finding.level == Level::Error);
             Err(LoadError::Wrong(errors.map(ToString::to_string).collect()))
@@ -82,10 +92,17 @@ pub fn load(context: &Context) -> Result<(Registry, Found), LoadError> {
     }
 }
 
+/// The tool profiles as `config.toml` has them now. Its other settings are read once, at the daemon's start.
+pub fn read_profiles(context: &Context) -> Result<BTreeMap<String, Profile>, LoadError> {
+    let (settings, _) =
+        Settings::load(&context.paths, &settings::process_env()).map_err(LoadError::Settings)?;
+    Ok(settings.profiles)
+}
+
 impl Switch {
     /// Reads the registry anew. A broken file changes nothing.
     pub fn reload(&mut self) -> Result<Diff, LoadError> {
-        let (registry, found) = match load(&self.context) {
+        let loaded = match load(&self.context) {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(%error, "the registry stays as it was");
@@ -93,25 +110,29 @@ impl Switch {
                 return Err(error);
             }
         };
-        let diff = diff::diff(&self.loaded.registry, &registry);
-        if found.path != self.loaded.found.path {
+        let diff = diff::diff(&self.loaded.registry, &loaded.registry);
+        if loaded.found.path != self.loaded.found.path {
             self.moved.notify_one();
         }
-        self.loaded = Loaded { registry: Rc::new(registry), found, error: None };
+        self.loaded = loaded;
         tracing::info!(added = ?diff.added, removed = ?diff.removed, changed = ?diff.changed, "registry read");
-        self.settle_instances();
+        let retired = self.settle_instances();
         self.stand_by();
         self.tools_changed();
+        for id in retired {
+            self.release_waiting(id);
+        }
         self.discover_for_clients();
         Ok(diff)
     }
 
     /// Instances whose process would be started differently now, or not at all, go; the others take over what
-    /// changed about them without a restart.
-    fn settle_instances(&mut self) {
+    /// changed about them without a restart. Returns the ones that go.
+    fn settle_instances(&mut self) -> Vec<InstanceId> {
         let registry = self.loaded.registry.clone();
         let retire_by = Instant::now() + self.context.settings.drain_timeout;
-        for instance in self.instances.values_mut() {
+        let mut retired = Vec::new();
+        for (id, instance) in &mut self.instances {
             let server = registry.servers.iter().find(|server| server.name.as_str() == instance.name());
             let kept = server.filter(|server| !server.disabled).and_then(|server| {
                 let spec = server
@@ -131,13 +152,16 @@ impl Switch {
                 None => {
                     instance.retire_by = retire_by;
                     instance.give_order(Order::Retire);
+                    retired.push(*id);
                 }
             }
         }
+        retired
     }
 
-    fn discover_for_clients(&mut self) {
-        let ids: BTreeSet<u32> = self.sessions.keys().copied().collect();
+    pub fn discover_for_clients(&mut self) {
+        let proxies = self.sessions.iter().filter(|(_, session)| session.hello.role == Role::Proxy);
+        let ids: Vec<u32> = proxies.map(|(id, _)| *id).collect();
         for id in ids {
             if let Ok(view) = self.view_of(id) {
                 self.discover(&view);

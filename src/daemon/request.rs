@@ -8,6 +8,7 @@ use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::inventory;
 use crate::wire::code::{self, Code};
+use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
 use crate::wire::scan::{self, Envelope};
@@ -105,7 +106,8 @@ impl Switch {
 
     fn request(&mut self, request: &Request<'_>) {
         if self.draining && is_work(request.method) {
-            return self.give_back(request);
+            let id = Id::from(request.id.as_bytes());
+            return self.give_back(request.session, &id, request.line.as_bytes());
         }
         let outcome = match request.method {
             "tools/call" => self.call_tool(request),
@@ -125,18 +127,6 @@ impl Switch {
 
     fn role(&self, session: SessionId) -> Option<Role> {
         self.sessions.get(&session).map(|session| session.hello.role)
-    }
-
-    /// While draining: the proxy gets its line back and sends it to the next daemon.
-    fn give_back(&mut self, request: &Request<'_>) {
-        let Some(session) = self.sessions.get_mut(&request.session) else { return };
-        if session.hello.role == Role::Proxy {
-            reply::notification(session.out.tail(), "loom/returned", request.line);
-            self.dirty_sessions.insert(request.session);
-        } else {
-            let refusal = Refusal::new(code::DRAINING, "the daemon is about to stop and takes no new calls");
-            self.refuse(request.session, request.id, &refusal.hint("loom status"));
-        }
     }
 
     fn client_notification(&mut self, session: SessionId, method: &str, params: &str) {

@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use super::environment::Environment;
 use super::hello::Role;
 use super::switch::{Context, Loaded, Phase, Shared, Switch};
-use super::{Options, clock, http, lock, reload, session};
+use super::{Options, catalogs, clock, http, lock, reload, session};
 use crate::fault::{Fault, Kind, Plain};
 use crate::paths::{Paths, check_socket};
-use crate::upstream::instance::Order;
+use crate::upstream::instance::{InstanceId, Order};
 use crate::wire::reply;
 use crate::{file, log};
 
@@ -55,8 +55,7 @@ pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<()
         paths: options.paths,
         settings: options.settings,
     });
-    let (registry, found) = reload::load(&context)?;
-    let loaded = Loaded { registry: Rc::new(registry), found, error: None };
+    let loaded = reload::load(&context)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -136,6 +135,7 @@ async fn serve(
     let socket = context.socket.clone();
     let shared = Switch::new(context, environment, loaded, phase);
     shared.borrow_mut().stand_by();
+    catalogs::forget_old(&shared.borrow().context.paths, &shared.borrow().loaded.registry);
     // These run as long as the daemon does, and end with its runtime.
     tokio::task::spawn_local(http::serve(shared.clone()));
     tokio::task::spawn_local(clock::run(shared.clone()));
@@ -217,7 +217,7 @@ async fn signals(shared: Shared) {
             _ = hup.recv() => {
                 let mut switch = shared.borrow_mut();
                 // The error is kept for `loom status` and has been logged.
-                let _ = switch.reload();
+                let _ = switch.reload_for_person();
                 switch.flush();
             }
         }
@@ -275,6 +275,10 @@ impl Switch {
     fn begin_drain(&mut self) -> Duration {
         for session in self.sessions.values_mut().filter(|session| session.hello.role == Role::Proxy) {
             reply::notification(session.out.tail(), "loom/draining", "{}");
+        }
+        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
+        for id in ids {
+            self.release_waiting(id);
         }
         self.flush_all();
         self.context.settings.drain_timeout

@@ -19,10 +19,10 @@ use super::hello::Hello;
 use super::switch::Shared;
 use super::views::ClientView;
 use crate::upstream::instance::InstanceId;
+use crate::wire::BUFFER_MAX;
 use crate::wire::id::Id;
 use crate::wire::lines::{Item, Lines};
 use crate::wire::outbox::Outbox;
-use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// Names one connection during a daemon's life.
 pub type SessionId = u32;
@@ -33,6 +33,9 @@ const HELLO_WAIT: Duration = Duration::from_secs(5);
 /// A client that leaves more than this unread loses notifications, in bytes.
 pub const NOTIFY_BACKLOG: usize = 4 << 20;
 
+/// More than this is not gathered for one peer: calls and answers beyond it become errors, in bytes.
+pub const UNREAD_MAX: usize = BUFFER_MAX / 4;
+
 /// Room for long lines is given back after so long without any.
 const FAT_FOR: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub const CHUNK: usize = 128 << 10;
 pub struct Session {
     pub hello: Hello,
     pub out: Outbox,
+    /// Bytes of a line that has not come whole.
+    pub held: usize,
     pub stream: Rc<OwnedWriteHalf>,
     pub backlog: Rc<Notify>,
     /// Open calls by the client's own id (raw JSON).
@@ -63,6 +68,7 @@ impl Session {
         Session {
             hello,
             out: Outbox::default(),
+            held: 0,
             stream: Rc::new(stream),
             backlog: Rc::default(),
             calls: HashMap::default(),
@@ -97,7 +103,9 @@ pub async fn serve(shared: Shared, stream: UnixStream) {
     let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK];
     let Some((id, rest)) = greet(&shared, &mut read, write, &mut lines, &mut chunk).await else { return };
-    let writer = tokio::task::spawn_local(write_backlog(shared.clone(), id));
+    let _open = OpenSession { shared: shared.clone(), id };
+    // Ends when its session does.
+    tokio::task::spawn_local(write_backlog(shared.clone(), id));
     take(&shared, id, &mut lines, &rest);
     drop((rest, chunk));
     let scratch = shared.borrow().scratch.clone();
@@ -112,13 +120,23 @@ pub async fn serve(shared: Shared, stream: UnixStream) {
                     session.out.trim();
                 }
             }
-            Heard::End => break,
+            Heard::End => return,
         }
     }
-    writer.abort();
-    let mut switch = shared.borrow_mut();
-    switch.close_session(id);
-    switch.flush();
+}
+
+/// Closes its session when the task that serves it is over, in whatever way.
+struct OpenSession {
+    shared: Shared,
+    id: SessionId,
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        let mut switch = self.shared.borrow_mut();
+        switch.close_session(self.id);
+        switch.flush();
+    }
 }
 
 /// Reads up to the first line, which must be the hello. Returns what came after it.
@@ -186,14 +204,15 @@ pub async fn read_or_rest(
 fn take(shared: &Shared, id: SessionId, lines: &mut Lines, chunk: &[u8]) -> bool {
     let now = Instant::now();
     let mut switch = shared.borrow_mut();
-    let limit =
-        if lines.held() == 0 { LINE_MAX } else { LINE_MAX.min(BUFFER_MAX.saturating_sub(switch.buffered())) };
+    let limit = switch.line_limit(lines.held());
     lines.feed(chunk, limit, |item| match item {
         Item::Line(line) => switch.client_line(id, line, now),
         Item::Oversized(lost) => switch.client_oversized(id, &lost),
     });
     switch.flush();
-    lines.is_fat() || switch.sessions.get(&id).is_some_and(|session| session.out.is_fat())
+    let Some(session) = switch.sessions.get_mut(&id) else { return false };
+    session.held = lines.held();
+    lines.is_fat() || session.out.is_fat()
 }
 
 /// Writes what `flush` could not.
@@ -205,7 +224,7 @@ async fn write_backlog(shared: Shared, id: SessionId) {
     };
     loop {
         backlog.notified().await;
-        if stream.writable().await.is_err() {
+        if !shared.borrow().sessions.contains_key(&id) || stream.writable().await.is_err() {
             return;
         }
         match shared.borrow_mut().sessions.get_mut(&id) {

@@ -8,7 +8,7 @@ use super::hello::Role;
 use super::switch::{Phase, Switch};
 use crate::registry::Server;
 use crate::upstream::instance::Instance;
-use crate::upstream::life::ServerState;
+use crate::upstream::life::{ServerState, Trouble};
 
 /// The result of `loom/status`.
 pub fn status(switch: &mut Switch) -> Value {
@@ -86,13 +86,13 @@ fn row(server: &Server, instances: &[&Instance]) -> Value {
         ServerState::Ready { pid } => Some(pid),
         _ => None,
     });
-    let error = trouble
-        .map(|trouble| trouble.text.clone())
-        .or_else(|| first.and_then(|instance| instance.listing.error.clone()));
+    let error =
+        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.listing.error.clone()));
     json!({
         "name": server.name.as_str(),
         "state": if server.disabled { "disabled" } else { word },
         "error": error,
+        "trouble": trouble.map(|trouble| &trouble.text),
         "hint": hint(server, first.map(|instance| &instance.state)),
         "pid": pid,
         "instances": instances.len(),
@@ -121,11 +121,11 @@ fn clients(switch: &mut Switch) -> Vec<Value> {
     ids.sort_unstable();
     let mut rows = Vec::new();
     for id in ids {
-        let Ok(view) = switch.view_of(id) else { continue };
-        let Some(session) = switch.sessions.get(&id).filter(|session| session.hello.role == Role::Proxy)
-        else {
+        if switch.sessions.get(&id).is_none_or(|session| session.hello.role != Role::Proxy) {
             continue;
-        };
+        }
+        let Ok(view) = switch.view_of(id) else { continue };
+        let Some(session) = switch.sessions.get(&id) else { continue };
         rows.push(json!({
             "id": id,
             "agent": session.hello.agent_hint,
@@ -164,7 +164,8 @@ pub fn health(switch: &Switch) -> Value {
                 "name": row["name"],
                 "state": row["state"],
                 "healthy": healthy,
-                "last_error": row["error"],
+                // Not what the server said: whoever is on this machine may ask.
+                "last_error": row["trouble"],
                 "restart_count": row["restarts"],
                 "total_calls": row["calls"],
                 "total_failures": row["errors"],
@@ -203,7 +204,7 @@ pub fn config(switch: &Switch) -> Value {
             "draining": switch.phase() != Phase::Run,
             "servers": switch.loaded.registry.servers.len(),
         },
-        "loom/profile": { "known": context.settings.profiles.keys().collect::<Vec<_>>() },
+        "loom/profile": { "known": switch.loaded.profiles.keys().collect::<Vec<_>>() },
         "loom/config-hash": {
             "registry": switch.loaded.found.path,
             "registryHash": registry_hash(switch),

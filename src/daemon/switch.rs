@@ -6,6 +6,7 @@
 
 use foldhash::HashMap;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
@@ -22,8 +23,9 @@ use crate::paths::Paths;
 use crate::registry::Registry;
 use crate::registry::find::Found;
 use crate::settings::Settings;
+use crate::settings::file::Profile;
 use crate::upstream::instance::{Instance, InstanceId};
-use crate::wire::BUFFER_MAX;
+use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// The switch as tasks hold it.
 pub type Shared = Rc<RefCell<Switch>>;
@@ -57,6 +59,8 @@ pub struct Context {
 pub struct Loaded {
     pub registry: Rc<Registry>,
     pub found: Found,
+    /// The tool profiles of `config.toml`.
+    pub profiles: Rc<BTreeMap<String, Profile>>,
     /// Why the file as it is now is not in force.
     pub error: Option<String>,
 }
@@ -182,21 +186,30 @@ impl Switch {
         self.sessions.values().map(|session| session.calls.len()).sum()
     }
 
-    /// Bytes held back for slow readers and servers that are not ready.
+    /// Bytes held back for slow readers, for servers that are not ready, and of lines that have not come whole.
     pub fn buffered(&self) -> usize {
-        let to_clients: usize = self.sessions.values().map(|session| session.out.pending().len()).sum();
+        let to_clients: usize =
+            self.sessions.values().map(|session| session.out.pending().len() + session.held).sum();
         let to_servers: usize = self
             .instances
             .values()
-            .map(|instance| instance.out.pending().len() + instance.calls.waiting_bytes())
+            .map(|instance| instance.out.pending().len() + instance.calls.waiting_bytes() + instance.held)
             .sum();
         to_clients + to_servers
     }
 
     /// Whether another `bytes` would be more than the daemon holds back.
     pub fn is_full(&self, bytes: usize) -> bool {
-        // Small messages are let through while there is room for a few thousand of them.
         self.buffered() + bytes > BUFFER_MAX
+    }
+
+    /// How long a line may be of which `held` bytes have come.
+    pub fn line_limit(&self, held: usize) -> usize {
+        // Adding up is for long lines only.
+        match held {
+            0 => LINE_MAX,
+            held => LINE_MAX.min((BUFFER_MAX + held).saturating_sub(self.buffered())),
+        }
     }
 
     /// Writes everything that the last lines led to.

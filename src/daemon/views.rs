@@ -13,6 +13,7 @@ use super::switch::Switch;
 use crate::mcp::catalog::Tool;
 use crate::mcp::view::{Filter, Source, View};
 use crate::registry::Server;
+use crate::registry::spec::Spec;
 use crate::upstream::instance::{Demand, Instance, InstanceId};
 use crate::wire::code;
 use crate::wire::reply;
@@ -28,27 +29,31 @@ struct Key {
     max_tools: Option<usize>,
 }
 
-/// A view, and the instances behind its server numbers.
+/// One server of a view, under its number.
+pub struct Member {
+    pub name: String,
+    pub instance: InstanceId,
+    /// How long this client's calls may take; others may share the instance under another limit.
+    pub tool_timeout: Duration,
+}
+
+/// A view, and what is behind its server numbers.
 pub struct ClientView {
     pub view: View,
-    servers: Vec<(String, InstanceId)>,
+    pub members: Vec<Member>,
 }
 
 impl ClientView {
-    pub fn instance(&self, number: u32) -> Option<InstanceId> {
-        Some(self.servers.get(number as usize)?.1)
+    pub fn member(&self, number: u32) -> Option<&Member> {
+        self.members.get(number as usize)
     }
 
     pub fn server_name(&self, number: u32) -> &str {
-        self.servers.get(number as usize).map_or("", |(name, _)| name)
+        self.member(number).map_or("", |member| &member.name)
     }
 
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
-        self.servers.iter().map(|(_, id)| *id)
-    }
-
-    pub fn servers(&self) -> &[(String, InstanceId)] {
-        &self.servers
+        self.members.iter().map(|member| member.instance)
     }
 }
 
@@ -90,8 +95,8 @@ impl Switch {
             servers.push((server, self.instance_for(server, key.target.as_deref())));
         }
         let context = self.context.clone();
-        let profile =
-            key.profile.as_deref().and_then(|name| Some((name, context.settings.profiles.get(name)?)));
+        let profiles = self.loaded.profiles.clone();
+        let profile = key.profile.as_deref().and_then(|name| Some((name, profiles.get(name)?)));
         let specs: Vec<_> =
             servers.iter().map(|(server, _)| server.spec_for(key.target.as_deref())).collect();
         let statics: Vec<Vec<Tool>> = specs.iter().map(|spec| static_tools(&spec.static_tools)).collect();
@@ -110,9 +115,13 @@ impl Switch {
             })
             .collect();
         let view = View::build(&sources, &Filter { profile, max_tools: key.max_tools });
-        let servers =
-            servers.into_iter().map(|(server, id)| (server.name.as_str().to_string(), id)).collect();
-        ClientView { view, servers }
+        let member = |((server, id), spec): ((&Server, InstanceId), &Spec)| Member {
+            name: server.name.as_str().to_string(),
+            instance: id,
+            tool_timeout: spec.tool_timeout.unwrap_or(context.settings.tool_timeout),
+        };
+        let members = servers.into_iter().zip(&specs).map(member).collect();
+        ClientView { view, members }
     }
 
     /// The instance that serves `server` for a target: equal specs share one.
@@ -157,6 +166,11 @@ impl Switch {
                 instance.want(Demand::Tools);
             }
         }
+    }
+
+    /// A session is gone: views that nobody uses any more go with it.
+    pub fn forget_unused_views(&mut self) {
+        self.views.built.retain(|_, view| Rc::strong_count(view) > 1);
     }
 
     /// Catalogs or the registry changed: every view is built anew when it is next looked at, and clients whose

@@ -96,6 +96,13 @@ impl Calls {
         }
     }
 
+    /// Ends every call that waits. Each comes with its line.
+    pub fn take_waiting(&mut self) -> Vec<(Open, Vec<u8>)> {
+        self.waiting_bytes = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().filter_map(|(id, line)| Some((self.open.remove(&id)?, line))).collect()
+    }
+
     pub fn get(&self, id: u64) -> Option<&Open> {
         self.open.get(&id)
     }
@@ -186,6 +193,18 @@ mod tests {
         assert_eq!(calls.next_waiting().unwrap().0, ids[2]);
         assert!(calls.next_waiting().is_none());
         assert_eq!(calls.waiting_bytes(), 0);
+    }
+
+    #[test]
+    fn the_whole_queue_can_be_taken() {
+        let now = Instant::now();
+        let mut calls = Calls::default();
+        let (sent, waits) = (calls.mint(), calls.mint());
+        calls.sent(sent, client(1), now, LIMIT, 0..1);
+        calls.wait(waits, client(2), now, LIMIT, b"two\n".to_vec());
+        let taken: Vec<_> = calls.take_waiting().into_iter().map(|(open, line)| (open.asker, line)).collect();
+        assert_eq!(taken, [(client(2), b"two\n".to_vec())]);
+        assert_eq!((calls.len(), calls.waiting(), calls.waiting_bytes()), (1, 0, 0));
     }
 
     #[test]

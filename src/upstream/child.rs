@@ -131,6 +131,11 @@ pub async fn end(process: &mut Child, group: i32) -> Option<std::process::ExitSt
     }
 }
 
+/// Ends a group at once.
+pub fn kill(group: i32) {
+    signal(group, Signal::KILL);
+}
+
 /// A group that has already ended cannot be signalled, which is what was wanted.
 fn signal(group: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(group) {

@@ -82,6 +82,8 @@ pub struct Instance {
     pub history: History,
     pub calls: Calls,
     pub out: Outbox,
+    /// Bytes of a line that has not come whole.
+    pub held: usize,
     pub pipe: Option<Rc<pipe::Sender>>,
     pub demand: Demand,
     pub order: Option<Order>,
@@ -94,7 +96,7 @@ pub struct Instance {
     pub meter: Option<Meter>,
     pub used: Instant,
     pub began: Instant,
-    /// The process, while one runs.
+    /// The process group, as long as anything of it may be alive; else 0.
     pub pid: i32,
     /// When an order to retire no longer waits for open calls.
     pub retire_by: Instant,
@@ -112,6 +114,7 @@ impl Instance {
             history: History::default(),
             calls: Calls::default(),
             out: Outbox::default(),
+            held: 0,
             pipe: None,
             demand: Demand::None,
             order: None,
@@ -214,6 +217,7 @@ impl Instance {
         }
         self.calls.wait_again(unsent);
         self.out.reset();
+        self.held = 0;
         self.listing.busy = false;
         self.listing.again = false;
         self.listing.pages.clear();

@@ -10,10 +10,30 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why a server does not run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
     pub text: String,
+    /// The last line of its standard error. For its own user's eyes: it may hold anything.
+    pub said: Option<String>,
     pub hint: Option<String>,
+}
+
+impl Trouble {
+    pub fn new(text: impl Into<String>) -> Self {
+        Trouble { text: text.into(), ..Trouble::default() }
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Trouble { hint: Some(hint.into()), ..self }
+    }
+
+    /// With what the server said.
+    pub fn full(&self) -> String {
+        match &self.said {
+            Some(said) => format!("{}; it said: {said}", self.text),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// Where a server stands. What a person sees in `loom status`.

@@ -1,11 +1,12 @@
 //! What a server may get wrong: its own call is answered by name, and nobody else notices.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
+use crate::support::script;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -119,4 +120,31 @@ fn a_servers_question_is_answered_and_goes_to_no_client() {
         assert!(said.contains(want), "{method}: {said}");
     }
     assert_eq!(client.passed_over(), [json!(null); 0]);
+}
+
+#[test]
+fn an_answer_that_is_no_json_fails_its_own_call() {
+    let home = TestHome::new();
+    home.script_registry("odd", &script::server(&script::tool("say"), r#"{"content":[],"n":NaN}"#), "");
+    let mut client = home.client();
+    let id = client.begin_call("odd__say", json!({}));
+    let error = client.failure(id);
+    assert_eq!((&error["data"]["code"], &error["data"]["server"]), (&json!("BAD_ANSWER"), &json!("odd")));
+    assert_eq!(counter(&home, "garbage_lines"), 1);
+}
+
+#[test]
+fn a_server_that_closes_its_output_and_stays_costs_its_call_no_time() {
+    let home = TestHome::new();
+    let deaf = script::server(&script::tool("say"), "{}").replace(
+        r#"*'"tools/call"'*)"#,
+        r#"*'"tools/call"'*) exec >&-; trap '' TERM; sleep 30; exit;; *never*)"#,
+    );
+    home.script_registry("odd", &deaf, "");
+    let mut client = home.client();
+    client.tools();
+    let began = Instant::now();
+    let id = client.begin_call("odd__say", json!({}));
+    assert_eq!(client.failure_name(id), "SERVER_GONE");
+    assert!(began.elapsed() < SECOND * 2, "{:?}", began.elapsed());
 }

@@ -136,21 +136,25 @@ fn an_unknown_profile_is_refused_with_the_known_names() {
 }
 
 #[test]
-fn a_profile_younger_than_the_daemon_says_how_to_bring_it_in() {
+fn a_profile_younger_than_the_daemon_is_brought_in() {
     let home = TestHome::new();
     home.echo_registry(&[("one", "", "")]);
     home.loom_ok(&["start"]);
-    let profiles = "[profiles.young]\ntools = [\"echo\"]\n";
-    fs::write(home.config_dir().join("config.toml"), profiles).expect("the home can be written");
-    let mut client = home.proxy(&["--tool-profile", "young"]);
-    let greeting = client.initialize();
-    let told = greeting["instructions"].as_str().unwrap_or_default();
-    assert!(told.contains("`young`") && told.contains("loom restart"), "{greeting}");
-    assert_eq!(client.close().code(), Some(78));
-    home.loom_ok(&["restart"]);
+    let file = home.config_dir().join("config.toml");
+    fs::write(&file, "[profiles.young]\ntools = [\"echo\"]\n").expect("the home can be written");
     let mut client = home.proxy(&["--tool-profile", "young"]);
     client.initialize();
     assert_eq!(names(&client.tools()), ["one__echo"]);
+    fs::write(&file, "[profiles.young]\ntools = [\"echo\", \"pid\"]\n").expect("the home can be written");
+    home.loom_ok(&["reload"]);
+    assert_eq!(names(&client.tools()), ["one__echo", "one__pid"]);
+    fs::write(&file, "[profiles.young\n").expect("the home can be written");
+    let refused = home.loom(&["reload"]);
+    assert_eq!(refused.status.code(), Some(78));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("config.toml:1:"), "{told}");
+    // The commands that end this test need it, too.
+    fs::remove_file(&file).expect("the home can be written");
 }
 
 #[test]

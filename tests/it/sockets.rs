@@ -1,5 +1,6 @@
 //! Where the daemon listens: a path that is too long, a place that is taken, a port that is busy.
 
+use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -93,4 +94,19 @@ fn a_socket_elsewhere_serves_who_is_told() {
     assert_eq!(client.call_text("echo__echo", json!({"message": "x"})), "x");
     assert_eq!(home.status()["socket"], json!(elsewhere));
     assert!(!home.config_dir().join("loom.sock").exists());
+}
+
+#[test]
+fn a_file_where_the_socket_would_be_stays_as_it_is() {
+    let mut home = TestHome::new();
+    home.echo_registry(&[("echo", "", "")]);
+    let path = home.path().join("precious");
+    fs::write(&path, "mine").expect("the home can be written");
+    home.set_env("LOOM_SOCKET", &path);
+    let output = home.loom(&["start"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("precious") && said.contains("another file is there"), "{said}");
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), "mine");
+    home.set_env("LOOM_SOCKET", "");
 }
