@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder that holds `npm/` and `venv/`.
+/// The folder that holds `npm/`, `clients/` and `venv/`.
 pub struct Installed {
     root: PathBuf,
 }
@@ -29,6 +29,13 @@ impl Installed {
     /// A program of the Python virtual environment.
     pub fn python(&self, program: &str) -> PathBuf {
         self.root.join("venv/bin").join(program)
+    }
+
+    /// The program of a real client, by its path below `node_modules`.
+    pub fn client(&self, program: &str) -> PathBuf {
+        let path = self.root.join("clients/node_modules").join(program);
+        assert!(path.is_file(), "{} is not installed: run scripts/install-peers.sh", path.display());
+        path
     }
 
     /// The entry of an npm server, for `node`.

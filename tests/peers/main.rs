@@ -1,10 +1,16 @@
 //! Real servers through loom, seen by real clients: what each lists and answers directly, it lists and answers through
-//! loom. `scripts/install-peers.sh` installs them; without that every test here fails and says so.
+//! loom. Real AI clients complete calls through it. `scripts/install-peers.sh` installs them all; without that every
+//! test here fails and says so.
 
+mod agents;
 mod bytes;
+mod clients;
+mod dialect;
 mod installed;
+mod model;
 mod sdk;
 mod servers;
+mod session;
 mod site;
 
 #[expect(clippy::allow_attributes, reason = "an expectation would fail once a test uses everything")]

@@ -1,0 +1,115 @@
+//! One run of a real client, and what happens in it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::agents::Agent;
+use crate::installed::Installed;
+use crate::model::{self, Turn};
+use crate::support::home::TestHome;
+
+/// How long the next event may take. A client starts within seconds, but here several start at once.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a session waits for.
+pub enum Event {
+    /// The client has asked the model.
+    Turn(Turn),
+    /// Something that the model cannot make sense of.
+    Strange(String),
+    Ended(ExitStatus),
+}
+
+/// A client at work. When the test fails its home ends it.
+pub struct Session {
+    agent: Agent,
+    events: Receiver<Event>,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Session {
+    /// Configures the client in `home` and starts it.
+    pub fn start(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> Self {
+        let (sender, events) = channel();
+        let model = model::serve(sender.clone());
+        let agent = agent(&model);
+        let file = home.path().join(agent.file.0);
+        fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
+        fs::write(file, &agent.file.1).expect("the home can be written");
+        if !agent.add.is_empty() {
+            let added = home.finish(program(home, installed, &agent, &model).args(&agent.add));
+            assert!(added.status.success(), "{:?}: {added:?}", agent.add);
+        }
+        let (stdout, stderr) = (home.path().join("client.out"), home.path().join("client.err"));
+        let mut command = program(home, installed, &agent, &model);
+        let output = |path| File::create(path).expect("the home can be written");
+        command.args(&agent.run).stdin(Stdio::null()).stdout(output(&stdout)).stderr(output(&stderr));
+        run(command, sender);
+        Session { agent, events, stdout, stderr }
+    }
+
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// The next time the client asks the model.
+    pub fn turn(&self) -> Turn {
+        match self.next() {
+            Event::Turn(turn) => turn,
+            Event::Strange(what) => panic!("{what}; {}", self.output()),
+            Event::Ended(status) => panic!("ended too early, {status}; {}", self.output()),
+        }
+    }
+
+    /// Waits for the client to end well; its stdout.
+    pub fn end(self) -> String {
+        match self.next() {
+            Event::Ended(status) => assert!(status.success(), "{status}; {}", self.output()),
+            Event::Strange(what) => panic!("{what}; {}", self.output()),
+            Event::Turn(turn) => panic!("asked again: {:?}; {}", turn.results(), self.output()),
+        }
+        fs::read_to_string(&self.stdout).expect("the client prints UTF-8")
+    }
+
+    fn next(&self) -> Event {
+        match self.events.recv_timeout(PATIENCE) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing within {PATIENCE:?}; {}", self.output()),
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the model holds the other end"),
+        }
+    }
+
+    fn output(&self) -> String {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        format!("{}: stdout: {}; stderr: {}", self.agent.program, read(&self.stdout), read(&self.stderr))
+    }
+}
+
+/// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.
+fn program(home: &TestHome, installed: &Installed, agent: &Agent, model: &str) -> Command {
+    let mut command = home.command(installed.client(agent.program));
+    let temporary = home.path().join("tmp");
+    fs::create_dir_all(&temporary).expect("the home can be written");
+    command.env("TMPDIR", temporary);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+        command.env(name, model);
+    }
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    command.envs(agent.env.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Starts it and tells of its end.
+fn run(mut command: Command, events: Sender<Event>) {
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    thread::spawn(move || {
+        let status = child.wait().expect("a child can be waited for");
+        // Nobody listens when the test has failed.
+        let _ = events.send(Event::Ended(status));
+    });
+}
