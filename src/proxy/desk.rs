@@ -17,6 +17,9 @@ use crate::wire::{BUFFER_MAX, LINE_MAX, scan};
 /// The id of a repeated handshake: its answer is not for the client.
 pub const REPLAY_ID: &[u8] = br#""loom/replay""#;
 
+/// With so many open calls the client is likely to be in the middle of writing more.
+const CROWD: usize = 8;
+
 /// How long a request waits for a daemon.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
@@ -90,6 +93,11 @@ impl Desk {
             fatal: None,
             watchers: 0,
         }
+    }
+
+    /// So many calls are open that lines come in crowds.
+    pub fn is_crowded(&self) -> bool {
+        self.sent.len() >= CROWD
     }
 
     /// The client still expects something.

@@ -17,6 +17,14 @@ pub fn widen() {
     }
 }
 
+/// Waits until something has come, and then lets the client go on: on a busy core it was interrupted in the middle
+/// of what it writes, and reading each line by itself costs more than the line.
+pub fn gather() {
+    if wait(rustix::stdio::stdin(), PollFlags::IN).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
 /// Reads what there is. 0: the client closed its end.
 pub fn read(buf: &mut [u8]) -> io::Result<usize> {
     let stdin = rustix::stdio::stdin();

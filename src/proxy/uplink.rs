@@ -23,6 +23,9 @@ pub fn run(shared: &Shared) {
             lines.trim();
             batch.up.shrink_to(0);
         }
+        if batch.crowded {
+            stdio::gather();
+        }
         let n = stdio::read(&mut chunk).unwrap_or(0);
         let now = Instant::now();
         // Held from the first line to the write: nothing can be lost in between without being known.
@@ -44,6 +47,8 @@ pub fn run(shared: &Shared) {
 struct Batch {
     up: Vec<u8>,
     down: Vec<u8>,
+    /// Many calls are open: what comes next is likely to come in a crowd.
+    crowded: bool,
 }
 
 impl Batch {
@@ -79,6 +84,7 @@ impl Batch {
             Way::Open(_) | Way::Soon | Way::Closed { .. } => None,
         };
         desk.writing = stream.is_some();
+        self.crowded = desk.is_crowded();
         drop(desk);
         if let Some(stream) = stream {
             send(shared, &stream, &self.up, b"");
