@@ -13,11 +13,12 @@ use crate::cli::registry::{read, reason, source_word};
 use crate::cli::server_table::counted;
 use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
-use crate::link::connect::Hello;
+use crate::link::connect::hello;
 use crate::paths::{Paths, tilde};
 use crate::registry::find::{Found, for_person, for_service, rivals};
 use crate::registry::finding::{Finding, Level};
 use crate::settings::{Settings, TABLE, process_env};
+use crate::wire::hello::Role;
 
 /// How long a daemon may take to say who it is.
 const GREETING_WAIT: Duration = Duration::from_secs(2);
@@ -75,7 +76,7 @@ fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
     look_at_registries(&mut report, flag.as_deref(), &cwd, paths);
     match Context::load(socket) {
         Ok(context) => {
-            let hello = Hello::of_cli(&context.cwd);
+            let hello = hello(Role::Cli, &context.cwd);
             match Client::connect(&context.socket, &hello, GREETING_WAIT) {
                 Ok(client) => {
                     report.daemon = Some((client.greeting().pid, client.greeting().version.clone()))

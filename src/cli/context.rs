@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use crate::fault::{Fault, Kind, Plain};
 use crate::file::private_dir;
 use crate::link::client::Client;
-use crate::link::connect::{ConnectError, Hello};
+use crate::link::connect::{ConnectError, hello};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::paths::{Paths, check_socket, tilde};
 use crate::settings::{Settings, process_env};
+use crate::wire::hello::Role;
 
 /// How long a running daemon may take to answer a hello or a question about itself.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -88,7 +89,7 @@ impl Context {
 
     /// A connection to the running daemon, with its own errors.
     pub fn dial(&self) -> Result<Client, ConnectError> {
-        Client::connect(&self.socket, &Hello::of_cli(&self.cwd), ANSWER_WAIT)
+        Client::connect(&self.socket, &hello(Role::Cli, &self.cwd), ANSWER_WAIT)
     }
 
     /// A connection to the running daemon.

@@ -11,8 +11,8 @@ use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::{Out, Paint, first_line};
 use crate::cli::server_table::{self, ServerRow, counted, is_degraded};
 use crate::fault::{Fault, Kind, Plain};
-use crate::link::connect::VERSION;
 use crate::paths::tilde;
+use crate::wire::hello::VERSION;
 
 #[derive(Deserialize)]
 struct Status {

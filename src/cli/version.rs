@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::args::VersionArgs;
 use crate::cli::out::Out;
-use crate::link::connect::{PROTOCOL, VERSION};
+use crate::wire::hello::{PROTOCOL, VERSION};
 
 pub fn run(args: VersionArgs, out: &mut Out) {
     if args.json {

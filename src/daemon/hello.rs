@@ -3,49 +3,7 @@
 use serde::Deserialize;
 
 use crate::wire::code::{self, Code};
-
-/// The version of the protocol between loom's own processes.
-pub const PROTOCOL: u32 = 1;
-
-/// What is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// `loom proxy`: an AI client.
-    Proxy,
-    /// A `loom` command.
-    Cli,
-}
-
-/// The parameters of `loom/hello`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Hello {
-    #[serde(default)]
-    pub version: String,
-    pub role: Role,
-    #[serde(default)]
-    pub agent_hint: Option<String>,
-    #[serde(default)]
-    pub cwd: String,
-    #[serde(default)]
-    pub git_top: Option<String>,
-    #[serde(default)]
-    pub pid: u32,
-    #[serde(default)]
-    pub profile: Option<String>,
-    #[serde(default)]
-    pub max_tools: Option<usize>,
-    /// Tools on one page of `loom://tools/page/N`.
-    #[serde(default = "default_page_size")]
-    pub page_size: usize,
-    /// Longer results are cut, in bytes; absent: never.
-    #[serde(default)]
-    pub max_result_bytes: Option<usize>,
-}
-
-fn default_page_size() -> usize {
-    100
-}
+pub use crate::wire::hello::{Hello, PROTOCOL, Role};
 
 #[derive(Deserialize)]
 struct Line {

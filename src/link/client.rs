@@ -1,5 +1,5 @@
 //! One request at a time over the daemon's socket, each with its own deadline. Messages of the daemon that answer
-//! nothing (notifications, late answers) are skipped. For commands; a proxy does its own I/O.
+//! nothing (notifications, late answers) are skipped. A proxy says only its hello this way, then does its own I/O.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::fault::{Explain, Kind};
-use crate::link::connect::{ConnectError, Greeting, Hello, dial, read_greeting};
+use crate::link::connect::{ConnectError, dial, read_greeting};
+use crate::wire::hello::{Greeting, Hello};
 
 /// Longest answer that is read, in bytes.
 const ANSWER_MAX: usize = 256 << 20;
@@ -113,10 +114,20 @@ impl Client {
     pub fn connect(socket: &Path, hello: &Hello, deadline: Duration) -> Result<Client, ConnectError> {
         let began = Instant::now();
         let stream = dial(socket, deadline)?;
+        Client::greet(stream, socket, hello, deadline.saturating_sub(began.elapsed()))
+    }
+
+    /// Says `hello` on a fresh connection to `socket`; the answer must be there within `deadline`.
+    pub fn greet(
+        stream: UnixStream,
+        socket: &Path,
+        hello: &Hello,
+        deadline: Duration,
+    ) -> Result<Client, ConnectError> {
+        let params = serde_json::to_value(hello).expect("a hello is JSON");
         let greeting = Greeting { protocol: 0, version: String::new(), pid: 0, epoch: 0 };
         let mut client = Client { stream, read: Vec::new(), last_id: 0, greeting };
-        let left = deadline.saturating_sub(began.elapsed());
-        let result = client.call("loom/hello", &hello.params(), left).map_err(|error| match error {
+        let result = client.call("loom/hello", &params, deadline).map_err(|error| match error {
             // The daemon was just ending: as good as not there.
             CallError::Closed { .. } => ConnectError::Refused { path: socket.into() },
             CallError::Io(error) => ConnectError::Dial { path: socket.into(), source: error },
@@ -131,6 +142,14 @@ impl Client {
         })?;
         client.greeting = read_greeting(result.get())?;
         Ok(client)
+    }
+
+    /// The connection, for a caller that goes on by itself, without any deadline set; and what was read of it but
+    /// belongs to no answer.
+    pub fn into_parts(self) -> io::Result<(UnixStream, Vec<u8>)> {
+        self.stream.set_read_timeout(None)?;
+        self.stream.set_write_timeout(None)?;
+        Ok((self.stream, self.read))
     }
 
     pub fn greeting(&self) -> &Greeting {

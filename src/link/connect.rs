@@ -1,5 +1,4 @@
-//! Dials the daemon's socket and reads what its hello says. The hello's two lines are pure, for callers that do their
-//! own I/O.
+//! Dials the daemon's socket; writes and reads the two halves of the hello.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,56 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::fault::{Explain, Kind};
-
-/// Number of the socket protocol; both sides must have the same.
-pub const PROTOCOL: u32 = 1;
-
-/// The version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// One MCP session of an AI client.
-    Proxy,
-    /// Requests of a person.
-    Cli,
-}
-
-/// What the connecting side says about itself.
-#[derive(Clone, Debug)]
-pub struct Hello {
-    pub role: Role,
-    /// Name of the AI client, when it was told.
-    pub agent_hint: Option<String>,
-    pub cwd: PathBuf,
-    /// Top of the git work tree that `cwd` is in.
-    pub git_top: Option<PathBuf>,
-    pub pid: u32,
-    /// `--tool-profile`.
-    pub profile: Option<String>,
-    /// `--max-tools`.
-    pub max_tools: Option<usize>,
-    /// Tools on a page of the inventory resources.
-    pub page_size: usize,
-    /// Cut of text results; `None` passes them whole.
-    pub max_result_bytes: Option<usize>,
-}
-
-/// What the daemon says about itself.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Greeting {
-    pub protocol: u32,
-    pub version: String,
-    pub pid: u32,
-    /// Grows with every change of the catalog's make-up, and differs from one daemon to the next.
-    #[serde(default)]
-    pub epoch: u64,
-}
+use crate::link::git::git_top;
+use crate::wire::hello::{Greeting, Hello, PROTOCOL, Role, VERSION};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -103,42 +56,10 @@ impl Explain for ConnectError {
     }
 }
 
-impl Hello {
-    /// The hello of a command; `cwd` is where it was typed.
-    pub fn of_cli(cwd: &Path) -> Self {
-        Hello {
-            role: Role::Cli,
-            agent_hint: None,
-            cwd: cwd.to_owned(),
-            git_top: crate::link::git::git_top(cwd),
-            pid: std::process::id(),
-            profile: None,
-            max_tools: None,
-            page_size: 100,
-            max_result_bytes: None,
-        }
-    }
-
-    /// The `params` of `loom/hello`.
-    pub fn params(&self) -> Value {
-        let role = match self.role {
-            Role::Proxy => "proxy",
-            Role::Cli => "cli",
-        };
-        json!({
-            "protocol": PROTOCOL,
-            "version": VERSION,
-            "role": role,
-            "agent_hint": self.agent_hint,
-            "cwd": self.cwd.to_string_lossy(),
-            "git_top": self.git_top.as_ref().map(|top| top.to_string_lossy()),
-            "pid": self.pid,
-            "profile": self.profile,
-            "max_tools": self.max_tools,
-            "page_size": self.page_size,
-            "max_result_bytes": self.max_result_bytes,
-        })
-    }
+/// The hello of this process, which works in `cwd`.
+pub fn hello(role: Role, cwd: &Path) -> Hello {
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    Hello::new(role, shown(cwd), git_top(cwd).as_deref().map(shown))
 }
 
 /// Reads the `result` of `loom/hello`, refusing another protocol. Another version with the same protocol is fine.
@@ -235,22 +156,5 @@ mod tests {
         assert!(matches!(error, ConnectError::Mismatch { pid: 7, protocol: 2, .. }), "{error}");
         assert_eq!(error.hint().as_deref(), Some("loom restart"));
         assert!(matches!(read_greeting("[]"), Err(ConnectError::Hello { .. })));
-    }
-
-    #[test]
-    fn a_hello_names_everything_the_daemon_wants_to_know() {
-        let hello = Hello { role: Role::Proxy, max_tools: Some(40), ..Hello::of_cli(Path::new("/nowhere")) };
-        let params = hello.params();
-        for (key, want) in [
-            ("protocol", json!(1)),
-            ("role", json!("proxy")),
-            ("cwd", json!("/nowhere")),
-            ("git_top", Value::Null),
-            ("max_tools", json!(40)),
-            ("page_size", json!(100)),
-            ("max_result_bytes", Value::Null),
-        ] {
-            assert_eq!(params[key], want, "{key}");
-        }
     }
 }

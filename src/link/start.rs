@@ -55,7 +55,8 @@ impl Explain for StartError {
     }
 }
 
-/// The path of this program, also when the file was replaced by a newer one since it was started.
+/// The path of this program; when the file was replaced by a newer one since this was started, the newer one. So a new
+/// daemon is of the new version, whereas a running daemon starts its helpers from the very binary that it runs.
 pub fn own_executable() -> io::Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let replaced = exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use super::desk::Way;
 use super::{BIG, Shared, stdio};
 use crate::fault::{Explain, Kind, Plain};
-use crate::link::connect::{ConnectError, dial, read_greeting};
+use crate::link::client::Client;
+use crate::link::connect::{ConnectError, dial};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::wire::code;
 use crate::wire::lines::{Item, Lines};
-use crate::wire::reply;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 128 << 10;
@@ -124,49 +124,27 @@ fn closed(error: &dyn Explain) -> Trouble {
 }
 
 /// Says hello. Returns the stream and what came after the answer.
-fn greet(shared: &Shared, mut stream: UnixStream) -> Result<(UnixStream, Vec<u8>), Trouble> {
-    let mut out = Vec::new();
-    reply::request(&mut out, 0, "loom/hello", &shared.hello.params().to_string());
-    let asked = stream.set_read_timeout(Some(HELLO)).and_then(|()| stream.write_all(&out));
-    asked.map_err(|_| Trouble::Soon)?;
-    let mut held = Vec::new();
-    let mut chunk = [0; 4096];
-    let end = loop {
-        if let Some(end) = memchr::memchr(b'\n', &held) {
-            break end;
-        }
-        match stream.read(&mut chunk) {
-            Ok(n) if n > 0 => held.extend_from_slice(&chunk[..n]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            _ => return Err(Trouble::Soon),
-        }
-    };
-    stream.set_read_timeout(None).map_err(|_| Trouble::Soon)?;
-    let rest = held.split_off(end + 1);
-    let answer: serde_json::Value = serde_json::from_slice(&held).unwrap_or_default();
-    if let Some(error) = answer.get("error") {
-        return Err(refused(error));
-    }
-    match read_greeting(&answer["result"].to_string()) {
-        Ok(_) => Ok((stream, rest)),
-        Err(error @ ConnectError::Mismatch { .. }) => {
-            Err(Trouble::Closed { code: code::VERSION_MISMATCH, text: error.to_string(), hint: error.hint() })
-        }
-        Err(error) => Err(closed(&error)),
-    }
+fn greet(shared: &Shared, stream: UnixStream) -> Result<(UnixStream, Vec<u8>), Trouble> {
+    let greeted = Client::greet(stream, &shared.options.socket, &shared.hello, HELLO);
+    greeted.map_err(|error| refused(&error))?.into_parts().map_err(|_| Trouble::Soon)
 }
 
-fn refused(error: &serde_json::Value) -> Trouble {
-    let text = error["message"].as_str().unwrap_or("loomd refused the hello").to_string();
-    let hint = error["data"]["hint"].as_str().map(str::to_string);
-    if error["data"]["kind"] == "config" {
-        let fault = Plain::new(Kind::Config, text);
-        return Trouble::Fatal(match hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        });
+fn refused(error: &ConnectError) -> Trouble {
+    let (text, hint) = (error.to_string(), error.hint());
+    match error.kind() {
+        // It was just ending, or is not at it yet.
+        Kind::NotRunning | Kind::Unavailable => Trouble::Soon,
+        Kind::Config => {
+            let fault = Plain::new(Kind::Config, text);
+            Trouble::Fatal(match hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            })
+        }
+        Kind::Found | Kind::Usage | Kind::Unhealthy | Kind::Bug => {
+            Trouble::Closed { code: code::VERSION_MISMATCH, text, hint }
+        }
     }
-    Trouble::Closed { code: code::VERSION_MISMATCH, text, hint }
 }
 
 /// Opens the way, then passes on what the daemon says until it is gone.

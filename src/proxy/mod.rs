@@ -14,10 +14,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::fault::{Fault, Kind, Plain};
-use crate::link::connect::{Hello, Role};
-use crate::link::git::git_top;
+use crate::link::connect::hello;
 use crate::paths::{Paths, check_socket};
 use crate::settings::Settings;
+use crate::wire::hello::{Hello, Role};
 use desk::Desk;
 
 /// A client that closed its end still gets the answers that come within this time.
@@ -68,15 +68,12 @@ impl Shared {
 pub fn run(options: Options) -> Result<(), Fault> {
     check_socket(&options.socket)?;
     let hello = Hello {
-        role: Role::Proxy,
         agent_hint: options.agent_hint.clone(),
-        cwd: options.cwd.clone(),
-        git_top: git_top(&options.cwd),
-        pid: std::process::id(),
         profile: options.profile.clone(),
         max_tools: options.max_tools,
         page_size: options.settings.proxy.tool_page_size,
         max_result_bytes: options.settings.proxy.max_tool_result_bytes,
+        ..hello(Role::Proxy, &options.cwd)
     };
     let waits = desk::Waits {
         call: options.settings.proxy.tool_timeout,

@@ -1,9 +1,10 @@
-//! JSON-RPC on a line: framing, the envelope scanner, raw answers and error codes.
+//! JSON-RPC on a line: framing, the envelope scanner, raw answers, error codes; and the hello of loom's own socket.
 //!
 //! Payloads are never turned into a tree here. A line is checked once to be JSON, the members that loom acts
 //! on are found as byte ranges, and everything else passes as the bytes that came in.
 
 pub mod code;
+pub mod hello;
 pub mod id;
 pub mod json;
 pub mod lines;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use super::*;
+use crate::link::connect::hello;
+use crate::wire::hello::Role;
 
 const LONG: Duration = Duration::from_secs(10);
 const GREETING: &str =
@@ -29,7 +31,7 @@ fn daemon(answers: Vec<String>) -> (tempfile::TempDir, PathBuf, thread::JoinHand
 }
 
 fn connect(path: &Path) -> Result<Client, ConnectError> {
-    Client::connect(path, &Hello::of_cli(Path::new("/")), LONG)
+    Client::connect(path, &hello(Role::Cli, Path::new("/")), LONG)
 }
 
 #[test]
@@ -80,4 +82,32 @@ fn another_protocol_and_plain_nonsense_are_refused() {
     assert!(matches!(connect(&path), Err(ConnectError::Mismatch { protocol: 9, pid: 7, .. })));
     let (_dir, path, _served) = daemon(vec!["hello yourself\n".into()]);
     assert!(matches!(connect(&path), Err(ConnectError::Hello { .. })));
+}
+
+#[test]
+fn who_goes_on_alone_gets_what_came_behind_the_greeting_and_no_deadline() {
+    let more = "{\"jsonrpc\":\"2.0\",\"method\":\"loom/draining\",\"params\":{}}\n";
+    let (_dir, path, _served) = daemon(vec![format!("{GREETING}\n{more}")]);
+    let stream = dial(&path, LONG).unwrap();
+    let client = Client::greet(stream, &path, &hello(Role::Proxy, Path::new("/")), LONG).unwrap();
+    let (mut stream, mut read) = client.into_parts().unwrap();
+    assert_eq!((stream.read_timeout().unwrap(), stream.write_timeout().unwrap()), (None, None));
+    stream.read_to_end(&mut read).unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), more);
+}
+
+#[test]
+fn a_greeting_that_trickles_in_costs_no_more_than_the_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while stream.write_all(b" ").is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let hello = hello(Role::Proxy, Path::new("/"));
+    let error = Client::connect(&path, &hello, Duration::from_millis(50)).unwrap_err();
+    assert_eq!((error.kind(), error.is_absent()), (Kind::Unavailable, false), "{error}");
 }
