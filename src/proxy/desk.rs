@@ -2,17 +2,20 @@
 //! repeat. Pure: no I/O, time comes in.
 
 use foldhash::HashMap;
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::queue::{Held, Queue, Waits};
+use super::way::{Absence, Way};
 use crate::fault::Plain;
 use crate::mcp::initialize::{self, METHODS};
-use crate::wire::code::{self, Code};
+use crate::wire::code;
 use crate::wire::id::{Id, is_id};
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
-use crate::wire::{BUFFER_MAX, LINE_MAX, scan};
+use crate::wire::{LINE_MAX, scan};
 
 /// The id of a repeated handshake: its answer is not for the client.
 pub const REPLAY_ID: &[u8] = br#""loom/replay""#;
@@ -20,36 +23,11 @@ pub const REPLAY_ID: &[u8] = br#""loom/replay""#;
 /// With so many open calls the client is likely to be in the middle of writing more.
 const CROWD: usize = 8;
 
-/// How long a request waits for a daemon.
-#[derive(Clone, Copy, Debug)]
-pub struct Waits {
-    pub call: Duration,
-    pub control: Duration,
-}
-
-/// The way to the daemon, as the client's lines find it.
-#[derive(Debug)]
-pub enum Way {
-    /// Lines go straight through.
-    Open(Arc<std::os::unix::net::UnixStream>),
-    /// A daemon is on its way, or about to be replaced: requests wait.
-    Soon,
-    /// There will be none for now: requests are answered with this.
-    Closed { code: Code, text: String, hint: Option<String> },
-}
-
 /// A request that the daemon has.
 #[derive(Debug)]
 struct Sent {
     /// Its line, kept when it may be asked again without harm.
     again: Option<Box<[u8]>>,
-}
-
-#[derive(Debug)]
-struct Held {
-    id: Option<Id>,
-    line: Vec<u8>,
-    deadline: Instant,
 }
 
 /// The kind of a client's line, as far as a proxy cares.
@@ -61,10 +39,8 @@ enum Kind<'a> {
 
 pub struct Desk {
     pub way: Way,
-    waits: Waits,
     sent: HashMap<Id, Sent>,
-    held: VecDeque<Held>,
-    held_bytes: usize,
+    queue: Queue,
     /// The client's `initialize` line.
     handshake: Option<Vec<u8>>,
     /// The client has had its answer to `initialize`.
@@ -72,6 +48,8 @@ pub struct Desk {
     initialized: bool,
     /// `uplink` is writing to the socket: what it writes is settled when it has done.
     pub writing: bool,
+    /// `downlink` is writing to the client what is no longer noted here.
+    pub delivering: bool,
     /// Why this proxy must end.
     pub fatal: Option<Plain>,
     /// So many threads wait for something to change here.
@@ -82,14 +60,13 @@ impl Desk {
     pub fn new(waits: Waits) -> Self {
         Desk {
             way: Way::Soon,
-            waits,
             sent: HashMap::default(),
-            held: VecDeque::new(),
-            held_bytes: 0,
+            queue: Queue::new(waits),
             handshake: None,
             greeted: false,
             initialized: false,
             writing: false,
+            delivering: false,
             fatal: None,
             watchers: 0,
         }
@@ -102,7 +79,7 @@ impl Desk {
 
     /// The client still expects something.
     pub fn expects_answers(&self) -> bool {
-        self.fatal.is_none() && (!self.sent.is_empty() || self.held.iter().any(|held| held.id.is_some()))
+        self.delivering || self.fatal.is_none() && (!self.sent.is_empty() || self.queue.has_requests())
     }
 
     /// A line of the client's. Goes to `to_daemon`, or is kept, or is answered into `to_client`.
@@ -138,12 +115,10 @@ impl Desk {
         match kind {
             Kind::Request { id, method } => self.request(line, id, method, now, to_daemon, to_client),
             Kind::Notification { method } => {
-                self.notification(method, get(envelope.params).unwrap_or(b"{}"));
-                if matches!(self.way, Way::Open(_)) {
-                    push_line(to_daemon, line);
-                }
+                let params = get(envelope.params).unwrap_or(b"{}");
+                self.notification(line, method, params, now, to_daemon);
             }
-            Kind::Answer if matches!(self.way, Way::Open(_)) => push_line(to_daemon, line),
+            Kind::Answer if self.way.stream().is_some() => push_line(to_daemon, line),
             Kind::Answer => {}
         }
     }
@@ -151,10 +126,13 @@ impl Desk {
     /// A call as the usual SDKs write it, with the way open, is noted and can go as it stands.
     ///
     /// The daemon reads the whole line; when it is no JSON, it answers this same id.
-    pub fn passes(&mut self, line: &[u8]) -> Option<&Arc<std::os::unix::net::UnixStream>> {
+    pub fn passes(&mut self, line: &[u8]) -> Option<&Arc<UnixStream>> {
         let Way::Open(stream) = &self.way else { return None };
-        let id = scan::call_id(line)?;
-        self.sent.entry(Id::from(id)).or_insert(Sent { again: None });
+        match self.sent.entry(Id::from(scan::call_id(line)?)) {
+            Entry::Vacant(place) => place.insert(Sent { again: None }),
+            // It is refused by `request`.
+            Entry::Occupied(_) => return None,
+        };
         Some(stream)
     }
 
@@ -167,16 +145,19 @@ impl Desk {
         to_daemon: &mut Vec<u8>,
         to_client: &mut Vec<u8>,
     ) {
+        if self.sent.contains_key(id) || self.queue.has(id) {
+            // The daemon would say the same; but its answer would look like that to the first request.
+            let text = format!("id {} is already in use", String::from_utf8_lossy(id));
+            return reply::error(to_client, id, code::INVALID_REQUEST, &text, &Detail::default());
+        }
+        let call = method == br#""tools/call""#;
         let handshake = method == br#""initialize""#;
         if handshake {
             self.handshake = Some(line.to_vec());
         }
         match &self.way {
             Way::Open(_) => {
-                // A second use of an id in flight is for the daemon to refuse; the first keeps its place.
-                self.sent
-                    .entry(id.into())
-                    .or_insert_with(|| Sent { again: (method != br#""tools/call""#).then(|| line.into()) });
+                self.sent.insert(id.into(), Sent { again: (!call).then(|| line.into()) });
                 push_line(to_daemon, line);
             }
             _ if method == br#""ping""# => reply::result(to_client, id, b"{}"),
@@ -185,56 +166,67 @@ impl Desk {
                 let text = format!("loom does not know the method {}", String::from_utf8_lossy(method));
                 reply::error(to_client, id, code::METHOD_NOT_FOUND, &text, &Detail::default());
             }
-            Way::Soon if self.held_bytes + line.len() > BUFFER_MAX => {
+            Way::Closed(absence) => {
+                let absence = absence.clone();
+                self.answer_closed(line, id, handshake, &absence, to_client);
+            }
+            Way::Opening | Way::Draining(_) | Way::Soon if self.queue.is_full_for(line.len()) => {
                 reply::error(to_client, id, code::BUSY, "too much waits for the daemon", &Detail::default());
             }
-            Way::Soon => {
-                let wait = if method == br#""tools/call""# { self.waits.call } else { self.waits.control };
-                self.hold(Held { id: Some(Id::from(id)), line: line.to_vec(), deadline: now + wait });
-            }
-            Way::Closed { code, text, hint } => {
-                let (code, text, hint) = (*code, text.clone(), hint.clone());
-                self.answer_closed(line, id, handshake, code, &text, hint, to_client);
+            Way::Opening | Way::Draining(_) | Way::Soon => {
+                self.queue.push(id.into(), call, line.into(), now);
             }
         }
     }
 
     /// No daemon for now. The handshake succeeds all the same, so that the session lives on when one comes.
-    #[expect(clippy::too_many_arguments, reason = "one error, taken apart because `way` is borrowed")]
     fn answer_closed(
         &mut self,
         line: &[u8],
         id: &[u8],
         handshake: bool,
-        code: Code,
-        text: &str,
-        hint: Option<String>,
+        absence: &Absence,
         to_client: &mut Vec<u8>,
     ) {
+        let Absence { code, text, hint } = absence;
         if !handshake {
-            return reply::error(to_client, id, code, text, &Detail { hint, ..Detail::default() });
+            let detail = Detail { hint: hint.clone(), ..Detail::default() };
+            return reply::error(to_client, id, *code, text, &detail);
         }
         let params = scan::members(line, ["params"]).ok().and_then(|[params]| params);
         let params = params.and_then(|range| std::str::from_utf8(&line[range]).ok()).unwrap_or("{}");
-        let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let answer = initialize::answer(params, env!("CARGO_PKG_VERSION"), &format!("{text}{hint}"));
         self.greeted = true;
         reply::result(to_client, id, answer.as_bytes());
     }
 
-    fn notification(&mut self, method: &[u8], params: &[u8]) {
+    fn notification(
+        &mut self,
+        line: &[u8],
+        method: &[u8],
+        params: &[u8],
+        now: Instant,
+        to_daemon: &mut Vec<u8>,
+    ) {
         match method {
             br#""notifications/initialized""# => self.initialized = true,
-            br#""notifications/cancelled""# => {
-                if let Ok([Some(id)]) = scan::members(params, ["requestId"]) {
-                    let id = &params[id];
-                    self.sent.remove(id);
-                    self.held.retain(|held| held.id.as_ref().map(Id::as_bytes) != Some(id));
-                    self.held_bytes = self.held.iter().map(|held| held.line.len()).sum();
-                }
-            }
+            br#""notifications/cancelled""# if self.cancel(params) => return,
             _ => {}
         }
+        match self.way {
+            Way::Open(_) | Way::Draining(_) => push_line(to_daemon, line),
+            Way::Opening => self.queue.push_notification(line, now),
+            Way::Soon | Way::Closed(_) => {}
+        }
+    }
+
+    /// Nobody waits for this request any more. True when it had waited here, so that no daemon knows it.
+    fn cancel(&mut self, params: &[u8]) -> bool {
+        let Ok([Some(id)]) = scan::members(params, ["requestId"]) else { return false };
+        let id = &params[id];
+        self.sent.remove(id);
+        self.queue.remove(id)
     }
 
     /// A line of the client's that was too long to keep.
@@ -269,44 +261,39 @@ impl Desk {
     fn daemon_word(&mut self, line: &[u8], now: Instant) {
         let Ok([Some(method), params]) = scan::members(line, ["method", "params"]) else { return };
         match (&line[method], params) {
-            (br#""loom/draining""#, _) => self.way = Way::Soon,
-            (br#""loom/returned""#, Some(params)) => {
-                let line = &line[params];
-                let Ok([Some(id), method]) = scan::members(line, ["id", "method"]) else { return };
-                let call = method.is_some_and(|method| &line[method] == br#""tools/call""#);
-                let wait = if call { self.waits.call } else { self.waits.control };
-                self.sent.remove(&line[id.clone()]);
-                self.hold(Held { id: Some(line[id].into()), line: line.to_vec(), deadline: now + wait });
+            (br#""loom/draining""#, _) => {
+                if let Way::Open(stream) = &self.way {
+                    self.way = Way::Draining(stream.clone());
+                }
             }
+            (br#""loom/returned""#, Some(params)) => self.wait_again(&line[params], now),
             _ => {}
         }
-    }
-
-    fn hold(&mut self, held: Held) {
-        self.held_bytes += held.line.len();
-        self.held.push_back(held);
     }
 
     /// `uplink` could not write these lines: no byte of them left.
     pub fn take_back(&mut self, lines: &[u8], now: Instant) {
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let Ok([id, method]) = scan::members(line, ["id", "method"]) else { continue };
-            let Some(id) = id.map(|id| &line[id]) else { continue };
-            let call = method.is_some_and(|method| &line[method] == br#""tools/call""#);
-            let wait = if call { self.waits.call } else { self.waits.control };
-            if self.sent.remove(id).is_some() {
-                self.hold(Held { id: Some(id.into()), line: line.to_vec(), deadline: now + wait });
-            }
+            self.wait_again(line, now);
+        }
+    }
+
+    /// A request that no daemon has begun waits for the next one; unless it was cancelled meanwhile.
+    fn wait_again(&mut self, line: &[u8], now: Instant) {
+        let Ok([Some(id), Some(method)]) = scan::members(line, ["id", "method"]) else { return };
+        let (id, call) = (&line[id], &line[method] == br#""tools/call""#);
+        if self.sent.remove(id).is_some() {
+            self.queue.push(id.into(), call, line.into(), now);
         }
     }
 
     /// The daemon is gone. What it may have begun gets a named error; what may be asked again waits.
     pub fn daemon_gone(&mut self, now: Instant, to_client: &mut Vec<u8>) {
         self.way = Way::Soon;
-        let mut again = Vec::new();
+        self.queue.restart(now);
         for (id, sent) in self.sent.drain() {
             match sent.again {
-                Some(line) => again.push((id, line)),
+                Some(line) => self.queue.push(id, false, line, now),
                 None => {
                     let detail = Detail { hint: Some("loom status".into()), ..Detail::default() };
                     let text = "loomd ended while the call was under way: it may or may not have run";
@@ -314,43 +301,34 @@ impl Desk {
                 }
             }
         }
-        for (id, line) in again {
-            self.hold(Held { id: Some(id), line: line.into(), deadline: now + self.waits.control });
-        }
     }
 
     /// There will be no daemon for now: whoever waits is told why.
-    pub fn close(&mut self, code: Code, text: &str, hint: Option<String>, to_client: &mut Vec<u8>) {
-        for held in std::mem::take(&mut self.held) {
+    pub fn close(&mut self, absence: Absence, to_client: &mut Vec<u8>) {
+        for held in self.queue.take() {
             if let Some(id) = &held.id {
-                let handshake = self.handshake.as_deref().is_some_and(|line| line == held.line);
-                self.answer_closed(&held.line, id.as_bytes(), handshake, code, text, hint.clone(), to_client);
+                let handshake = self.handshake.as_deref().is_some_and(|line| line == &*held.line);
+                self.answer_closed(&held.line, id.as_bytes(), handshake, &absence, to_client);
             }
         }
-        self.held_bytes = 0;
-        self.way = Way::Closed { code, text: text.into(), hint };
+        self.way = Way::Closed(absence);
     }
 
-    /// Requests that have waited as long as they may are told so.
+    /// Requests that have waited as long as they may are told so. While there is a daemon, none has.
     pub fn expire(&mut self, now: Instant, to_client: &mut Vec<u8>) {
-        let (late, rest) = std::mem::take(&mut self.held).into_iter().partition(|held| held.deadline <= now);
-        self.held = rest;
-        self.held_bytes = self.held.iter().map(|held| held.line.len()).sum();
-        let late: VecDeque<Held> = late;
-        for id in late.into_iter().filter_map(|held| held.id) {
+        match self.way {
+            Way::Open(_) | Way::Opening | Way::Draining(_) => return,
+            Way::Soon | Way::Closed(_) => {}
+        }
+        for id in self.queue.expire(now) {
             let detail = Detail { hint: Some("loom status".into()), ..Detail::default() };
-            reply::error(
-                to_client,
-                id.as_bytes(),
-                code::TIMEOUT,
-                "no loomd came in time to take the call",
-                &detail,
-            );
+            let text = "no loomd came in time to take the call";
+            reply::error(to_client, id.as_bytes(), code::TIMEOUT, text, &detail);
         }
     }
 
-    /// What a fresh daemon is told before anything else, after the hello: the handshake, if it was had before.
-    pub fn replay(&self) -> Vec<u8> {
+    /// The handshake, if it was had before.
+    fn replay(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let Some(handshake) = self.handshake.as_deref().filter(|_| self.greeted) else { return out };
         if let Ok([Some(id)]) = scan::members(handshake, ["id"]) {
@@ -362,26 +340,36 @@ impl Desk {
         out
     }
 
-    /// The way is open: everything that waited, to be written now. A client that had its handshake from an
-    /// earlier daemon is told to look at the tools again.
-    pub fn open(&mut self, stream: Arc<std::os::unix::net::UnixStream>, to_client: &mut Vec<u8>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for held in std::mem::take(&mut self.held) {
-            if let Some(id) = held.id {
-                let call = scan::members(&held.line, ["method"]).is_ok_and(|[method]| {
-                    method.is_some_and(|method| &held.line[method] == br#""tools/call""#)
-                });
-                let again = (!call).then(|| held.line.clone().into_boxed_slice());
-                self.sent.insert(id, Sent { again });
-            }
-            push_line(&mut out, &held.line);
-        }
-        self.held_bytes = 0;
-        self.way = Way::Open(stream);
+    /// A daemon is there. Returns what it is told first: the handshake, if the client had one before, and everything
+    /// that waited. A client that had its handshake from an earlier daemon is told to look at the tools again.
+    pub fn begin(&mut self, to_client: &mut Vec<u8>) -> Vec<u8> {
+        self.way = Way::Opening;
+        let mut out = self.replay();
+        self.release(&mut out);
         if self.greeted && self.initialized {
             reply::notification(to_client, "notifications/tools/list_changed", "{}");
         }
         out
+    }
+
+    /// What `begin` or this function returned before was written. Returns what has queued up since; when there is
+    /// nothing, the way is open.
+    pub fn go_on(&mut self, stream: &Arc<UnixStream>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.release(&mut out);
+        if out.is_empty() {
+            self.way = Way::Open(stream.clone());
+        }
+        out
+    }
+
+    fn release(&mut self, out: &mut Vec<u8>) {
+        for Held { id, call, line, .. } in self.queue.take() {
+            push_line(out, &line);
+            if let Some(id) = id {
+                self.sent.insert(id, Sent { again: (!call).then_some(line) });
+            }
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! From the daemon to the client; and a daemon, when there is none.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::desk::Way;
+use super::socket::{self, Ends};
+use super::starts::Starts;
+use super::way::{Absence, Way};
 use super::{BIG, Shared, stdio};
 use crate::fault::{Explain, Kind, Plain};
 use crate::link::client::Client;
@@ -21,6 +24,8 @@ const CHUNK: usize = 128 << 10;
 const DIAL: Duration = Duration::from_secs(2);
 const START: Duration = Duration::from_secs(10);
 const HELLO: Duration = Duration::from_secs(5);
+/// What `uplink` writes to a closed socket fails at once.
+const SETTLE: Duration = Duration::from_secs(5);
 /// After a person's stop, or a start that failed: how often to look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// While an old daemon makes way for the next.
@@ -33,7 +38,9 @@ enum Trouble {
     /// A moment later it may be there.
     Soon,
     /// Whoever waits is told; then we look again.
-    Closed { code: code::Code, text: String, hint: Option<String> },
+    Closed(Absence),
+    /// As before: it is too early for another start.
+    Same,
     /// This proxy was started with something that cannot be.
     Fatal(Plain),
 }
@@ -41,11 +48,14 @@ enum Trouble {
 /// Connects, serves, connects again, as long as the process lives.
 pub fn run(shared: &Shared) {
     let mut lost_one = false;
+    let mut starts = Starts::default();
     loop {
-        match connect(shared, lost_one) {
+        match connect(shared, &mut starts, lost_one) {
             Ok((stream, rest)) => {
-                serve(shared, &stream, rest);
-                lost(shared);
+                let stream = Arc::new(stream);
+                serve(shared, &stream, &rest);
+                lost(shared, &stream);
+                starts.lost(Instant::now());
                 lost_one = true;
             }
             Err(trouble) => rest(shared, trouble),
@@ -56,26 +66,29 @@ pub fn run(shared: &Shared) {
 /// No daemon yet: tells whoever must be told, and waits a little.
 fn rest(shared: &Shared, trouble: Trouble) {
     let mut down = Vec::new();
+    let mut desk = shared.desk();
     let pause = match trouble {
         Trouble::Soon => SOON,
-        Trouble::Closed { code, text, hint } => {
-            shared.desk().close(code, &text, hint, &mut down);
+        Trouble::Same if matches!(desk.way, Way::Closed(_)) => LOOK_AGAIN,
+        Trouble::Same => SOON,
+        Trouble::Closed(absence) => {
+            desk.close(absence, &mut down);
             LOOK_AGAIN
         }
         Trouble::Fatal(fault) => {
-            let mut desk = shared.desk();
-            desk.close(code::CONFIG, &fault.to_string(), Explain::hint(&fault), &mut down);
+            let (text, hint) = (fault.to_string(), Explain::hint(&fault));
+            desk.close(Absence { code: code::CONFIG, text, hint }, &mut down);
             desk.fatal = Some(fault);
             LOOK_AGAIN
         }
     };
-    shared.desk().expire(Instant::now(), &mut down);
-    shared.client.write(&down);
-    shared.tell(shared.desk());
+    desk.expire(Instant::now(), &mut down);
+    shared.deliver(desk, &down);
     std::thread::sleep(pause);
 }
 
-fn connect(shared: &Shared, lost_one: bool) -> Result<(UnixStream, Vec<u8>), Trouble> {
+/// The steps have a deadline each, so that `rest` comes to those who wait too long.
+fn connect(shared: &Shared, starts: &mut Starts, lost_one: bool) -> Result<(UnixStream, Vec<u8>), Trouble> {
     let socket = &shared.options.socket;
     match dial(socket, DIAL) {
         Ok(stream) => return greet(shared, stream),
@@ -83,8 +96,13 @@ fn connect(shared: &Shared, lost_one: bool) -> Result<(UnixStream, Vec<u8>), Tro
         Err(error) => return Err(closed(&error)),
     }
     if shared.options.paths.stopped_marker().exists() {
+        starts.reset();
         let text = "loom was stopped; nothing is served until it is started again".to_string();
-        return Err(Trouble::Closed { code: code::STOPPED, text, hint: Some("loom start".into()) });
+        let hint = Some("loom start".into());
+        return Err(Trouble::Closed(Absence { code: code::STOPPED, text, hint }));
+    }
+    if !starts.may_start(Instant::now()) {
+        return Err(Trouble::Same);
     }
     if lost_one {
         std::thread::sleep(Duration::from_millis(u64::from(std::process::id()) % SPREAD));
@@ -92,24 +110,38 @@ fn connect(shared: &Shared, lost_one: bool) -> Result<(UnixStream, Vec<u8>), Tro
             return greet(shared, stream);
         }
     }
-    start(shared, socket)?;
-    let stream = dial(socket, DIAL).map_err(|_| Trouble::Soon)?;
-    greet(shared, stream)
+    start(shared, starts, socket)?;
+    let greeted = dial(socket, DIAL).map_err(|_| Trouble::Soon).and_then(|stream| greet(shared, stream));
+    greeted.inspect_err(|_| starts.lost(Instant::now()))
 }
 
-fn start(shared: &Shared, socket: &Path) -> Result<(), Trouble> {
+fn start(shared: &Shared, starts: &mut Starts, socket: &Path) -> Result<(), Trouble> {
     let who = shared.options.agent_hint.as_deref().unwrap_or("a client");
     let started_by = format!("loom proxy for {who} (pid {})", std::process::id());
-    let exe = own_executable().map_err(|error| Trouble::Closed {
-        code: code::STOPPED,
-        text: format!("loomd cannot be started: {error}"),
-        hint: None,
-    })?;
-    match spawn_daemon(&exe, socket, None, &started_by, START) {
-        Ok(()) => Ok(()),
+    let exe = match own_executable() {
+        Ok(exe) => exe,
+        Err(error) => {
+            starts.failed(Instant::now());
+            let text = format!("loomd cannot be started: {error}");
+            return Err(Trouble::Closed(Absence { code: code::STOPPED, text, hint: None }));
+        }
+    };
+    let outcome = spawn_daemon(&exe, socket, None, &started_by, START);
+    let now = Instant::now();
+    match outcome {
+        Ok(()) => {
+            starts.succeeded(now);
+            Ok(())
+        }
         // The daemon before it has not let go of the lock yet.
-        Err(error) if error.gave_way() => Err(Trouble::Soon),
-        Err(error) => Err(closed(&error)),
+        Err(error) if error.gave_way() => {
+            starts.gave_way(now);
+            Err(Trouble::Soon)
+        }
+        Err(error) => {
+            starts.failed(now);
+            Err(closed(&error))
+        }
     }
 }
 
@@ -120,7 +152,7 @@ fn closed(error: &dyn Explain) -> Trouble {
             code::STOPPED
         }
     };
-    Trouble::Closed { code, text: format!("loomd does not run: {error}"), hint: error.hint() }
+    Trouble::Closed(Absence { code, text: format!("loomd does not run: {error}"), hint: error.hint() })
 }
 
 /// Says hello. Returns the stream and what came after the answer.
@@ -142,42 +174,47 @@ fn refused(error: &ConnectError) -> Trouble {
             })
         }
         Kind::Found | Kind::Usage | Kind::Unhealthy | Kind::Bug => {
-            Trouble::Closed { code: code::VERSION_MISMATCH, text, hint }
+            Trouble::Closed(Absence { code: code::VERSION_MISMATCH, text, hint })
         }
     }
 }
 
 /// Opens the way, then passes on what the daemon says until it is gone.
-fn serve(shared: &Shared, stream: &UnixStream, rest: Vec<u8>) {
-    let Ok(handle) = stream.try_clone() else { return };
-    let handle = Arc::new(handle);
+fn serve(shared: &Shared, stream: &Arc<UnixStream>, rest: &[u8]) {
     let mut down = Vec::new();
-    {
-        let mut desk = shared.desk();
-        let mut up = desk.replay();
-        up.extend(desk.open(handle, &mut down));
-        // Written under the lock: nothing of the client's may overtake what waited longer. The daemon reads
-        // whatever happens, so this ends.
-        if (&mut &*stream).write_all(&up).is_err() {
-            desk.take_back(&up, Instant::now());
-            desk.way = Way::Soon;
-        }
+    if !open(shared, stream, &mut down) {
+        return;
     }
-    shared.client.write(&down);
+    shared.deliver(shared.desk(), &down);
     let mut lines = Lines::default();
-    pass(shared, &mut lines, &rest, &mut down);
+    pass(shared, &mut lines, rest, &mut down);
     let mut chunk = vec![0; CHUNK];
-    let mut socket = stream;
     loop {
         if (lines.is_fat() || down.capacity() > CHUNK) && stdio::quiet(stream.as_fd()) {
             lines.trim();
             down.shrink_to(0);
         }
-        match socket.read(&mut chunk) {
+        match (&**stream).read(&mut chunk) {
             Ok(0) => return,
             Ok(n) => pass(shared, &mut lines, &chunk[..n], &mut down),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return,
+        }
+    }
+}
+
+/// Writes the handshake and what waited, and what comes from the client meanwhile; then nothing is left that could be
+/// overtaken. False when the daemon is gone again.
+fn open(shared: &Shared, stream: &Arc<UnixStream>, down: &mut Vec<u8>) -> bool {
+    let mut up = shared.desk().begin(down);
+    loop {
+        if let Err(cut) = socket::write(stream, &up, Ends::of_client()) {
+            shared.desk().take_back(socket::unsent(&up, cut.written), Instant::now());
+            return false;
+        }
+        up = shared.desk().go_on(stream);
+        if up.is_empty() {
+            return true;
         }
     }
 }
@@ -190,7 +227,8 @@ fn pass(shared: &Shared, lines: &mut Lines, chunk: &[u8], down: &mut Vec<u8>) {
     // The daemon keeps the bound on lines; here only the framing matters.
     lines.feed(chunk, usize::MAX, |item| {
         let Item::Line(line) = item else { return };
-        if !desk.get_or_insert_with(|| shared.desk()).daemon_line(line, now) {
+        let noted = desk.get_or_insert_with(|| shared.desk());
+        if !noted.daemon_line(line, now) {
             return;
         }
         if line.len() < BIG {
@@ -198,33 +236,26 @@ fn pass(shared: &Shared, lines: &mut Lines, chunk: &[u8], down: &mut Vec<u8>) {
             down.push(b'\n');
         } else {
             // Never written under the lock: the client may be waiting for `uplink` to read.
+            noted.delivering = true;
             desk = None;
             shared.client.write(down);
             down.clear();
             shared.client.write_line(line);
         }
     });
-    let desk = desk.unwrap_or_else(|| shared.desk());
-    let watched = desk.watchers > 0;
-    drop(desk);
-    if !down.is_empty() {
-        shared.client.write(down);
-    }
-    if watched {
-        shared.changed.notify_all();
-    }
+    shared.deliver(desk.unwrap_or_else(|| shared.desk()), down);
 }
 
 /// The daemon is gone. `uplink` may be writing still; it fails at once, and then it is known what had left.
-fn lost(shared: &Shared) {
+fn lost(shared: &Shared, stream: &UnixStream) {
+    // Fails when nobody is at the other end, which is as good.
+    let _ = stream.shutdown(Shutdown::Both);
     let mut down = Vec::new();
     let mut desk = shared.desk();
     desk.watchers += 1;
-    let settled = shared.changed.wait_while(desk, |desk| desk.writing);
-    let mut desk = settled.unwrap_or_else(PoisonError::into_inner);
+    let settled = shared.changed.wait_timeout_while(desk, SETTLE, |desk| desk.writing);
+    let (mut desk, _) = settled.unwrap_or_else(PoisonError::into_inner);
     desk.watchers -= 1;
     desk.daemon_gone(Instant::now(), &mut down);
-    drop(desk);
-    shared.client.write(&down);
-    shared.tell(shared.desk());
+    shared.deliver(desk, &down);
 }

@@ -6,8 +6,12 @@
 
 pub mod desk;
 pub mod downlink;
+pub mod queue;
+pub mod socket;
+pub mod starts;
 pub mod stdio;
 pub mod uplink;
+pub mod way;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,9 +23,13 @@ use crate::paths::{Paths, check_socket};
 use crate::settings::Settings;
 use crate::wire::hello::{Hello, Role};
 use desk::Desk;
+use uplink::Ending;
 
 /// A client that closed its end still gets the answers that come within this time.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// The same when the daemon is stuck: the errors about what is lost.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How a proxy is to run.
 pub struct Options {
@@ -58,6 +66,19 @@ impl Shared {
         }
     }
 
+    /// Writes lines to the client that the desk no longer knows of: until they are written, it says that answers are
+    /// expected. For one thread only.
+    pub fn deliver<'s>(&'s self, mut desk: MutexGuard<'s, Desk>, lines: &[u8]) {
+        desk.delivering = !lines.is_empty();
+        if desk.delivering {
+            drop(desk);
+            self.client.write(lines);
+            desk = self.desk();
+            desk.delivering = false;
+        }
+        self.tell(desk);
+    }
+
     /// The desk. A thread that panicked left it whole: its methods do not panic half-way.
     pub fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +96,7 @@ pub fn run(options: Options) -> Result<(), Fault> {
         max_result_bytes: options.settings.proxy.max_tool_result_bytes,
         ..hello(Role::Proxy, &options.cwd)
     };
-    let waits = desk::Waits {
+    let waits = queue::Waits {
         call: options.settings.proxy.tool_timeout,
         control: options.settings.proxy.control_timeout,
     };
@@ -93,10 +114,13 @@ pub fn run(options: Options) -> Result<(), Fault> {
         .spawn(move || downlink::run(&down))
         .map_err(|error| Plain::new(Kind::Unavailable, format!("no thread: {error}")))?;
     stdio::widen();
-    uplink::run(&shared);
+    let patience = match uplink::run(&shared) {
+        Ending::Closed => LAST_ANSWERS,
+        Ending::Stuck => LAST_WORDS,
+    };
     let mut desk = shared.desk();
     desk.watchers += 1;
-    let waited = shared.changed.wait_timeout_while(desk, LAST_ANSWERS, |desk| desk.expects_answers());
+    let waited = shared.changed.wait_timeout_while(desk, patience, |desk| desk.expects_answers());
     let (mut desk, _) = waited.unwrap_or_else(PoisonError::into_inner);
     match desk.fatal.take() {
         Some(fault) => Err(fault.into()),

@@ -1,11 +1,11 @@
 //! From the client to the daemon.
 
-use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
-use super::desk::{Desk, Way};
+use super::desk::Desk;
+use super::socket::{self, Ends};
 use super::{BIG, Shared, stdio};
 use crate::wire::LINE_MAX;
 use crate::wire::lines::{Item, Lines};
@@ -13,8 +13,17 @@ use crate::wire::lines::{Item, Lines};
 /// How much is read at once, in bytes.
 const CHUNK: usize = 128 << 10;
 
+/// Why there is nothing more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client closed its end, or this proxy cannot be.
+    Closed,
+    /// The client closed its end, and the daemon takes nothing: there is nobody to wait for.
+    Stuck,
+}
+
 /// Reads the client until it closes its end.
-pub fn run(shared: &Shared) {
+pub fn run(shared: &Shared) -> Ending {
     let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK];
     let mut batch = Batch::default();
@@ -36,8 +45,11 @@ pub fn run(shared: &Shared) {
             n => lines.feed(&chunk[..n], LINE_MAX, &mut take),
         }
         batch.flush(shared, desk.unwrap_or_else(|| shared.desk()));
+        if batch.alone {
+            return Ending::Stuck;
+        }
         if n == 0 || shared.desk().fatal.is_some() {
-            return;
+            return Ending::Closed;
         }
     }
 }
@@ -49,6 +61,8 @@ struct Batch {
     down: Vec<u8>,
     /// Many calls are open: what comes next is likely to come in a crowd.
     crowded: bool,
+    /// The client was gone while the daemon took nothing.
+    alone: bool,
 }
 
 impl Batch {
@@ -67,7 +81,8 @@ impl Batch {
                 if let Some(stream) = desk.passes(line).cloned() {
                     desk.writing = true;
                     drop(desk);
-                    return send(shared, &stream, line, b"\n");
+                    self.alone |= send(shared, &stream, line, b"\n");
+                    return;
                 }
                 desk.client_line(line, now, &mut self.up, &mut self.down);
             }
@@ -79,15 +94,12 @@ impl Batch {
 
     /// Writes what there is, to both sides. The lock is let go of before.
     fn flush(&mut self, shared: &Shared, mut desk: MutexGuard<'_, Desk>) {
-        let stream = match &desk.way {
-            Way::Open(stream) if !self.up.is_empty() => Some(stream.clone()),
-            Way::Open(_) | Way::Soon | Way::Closed { .. } => None,
-        };
+        let stream = desk.way.stream().filter(|_| !self.up.is_empty()).cloned();
         desk.writing = stream.is_some();
         self.crowded = desk.is_crowded();
         drop(desk);
         if let Some(stream) = stream {
-            send(shared, &stream, &self.up, b"");
+            self.alone |= send(shared, &stream, &self.up, b"");
         }
         if !self.down.is_empty() {
             shared.client.write(&self.down);
@@ -98,34 +110,18 @@ impl Batch {
 }
 
 /// Writes lines to the socket, and an end that the last one lacks. Lines of which no byte left, because the
-/// daemon is gone, wait for the next one.
-fn send(shared: &Shared, stream: &UnixStream, lines: &[u8], end: &[u8]) {
-    let written = write(stream, lines).and_then(|()| write(stream, end).map_err(|_| lines.len()));
+/// daemon is gone, wait for the next one. True when nobody is left to wait for it.
+fn send(shared: &Shared, stream: &UnixStream, lines: &[u8], end: &[u8]) -> bool {
+    let client = Ends::of_client();
+    let outcome = match socket::write(stream, lines, client) {
+        Ok(()) => socket::write(stream, end, client).map_err(|cut| (lines.len(), cut.alone)),
+        Err(cut) => Err((cut.written, cut.alone)),
+    };
     let mut desk = shared.desk();
     desk.writing = false;
-    if let Err(written) = written {
-        // A line that left in part may have been read: it is for `daemon_gone` to answer.
-        let whole = lines[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let unsent = if whole == written { whole } else { next_line(lines, written) };
-        desk.take_back(&lines[unsent..], Instant::now());
+    if let Err((written, _)) = outcome {
+        desk.take_back(socket::unsent(lines, written), Instant::now());
     }
     shared.tell(desk);
-}
-
-/// Writes all of it, or says how many bytes left before the daemon was gone.
-fn write(mut stream: &UnixStream, bytes: &[u8]) -> Result<(), usize> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match stream.write(&bytes[written..]) {
-            Ok(0) => return Err(written),
-            Ok(n) => written += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(written),
-        }
-    }
-    Ok(())
-}
-
-fn next_line(lines: &[u8], at: usize) -> usize {
-    memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |end| at + end + 1)
+    outcome.is_err_and(|(_, alone)| alone)
 }

@@ -1,4 +1,4 @@
-use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use super::*;
 
@@ -18,8 +18,13 @@ fn feed(desk: &mut Desk, line: &str, now: Instant) -> (String, String) {
 fn open(desk: &mut Desk) -> (String, String) {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let mut down = Vec::new();
-    let up = desk.open(Arc::new(ours), &mut down);
+    let up = desk.begin(&mut down);
+    assert_eq!(desk.go_on(&Arc::new(ours)), b"");
     (String::from_utf8(up).unwrap(), String::from_utf8(down).unwrap())
+}
+
+fn stopped() -> Absence {
+    Absence { code: code::STOPPED, text: "loom was stopped".into(), hint: Some("loom start".into()) }
 }
 
 #[test]
@@ -41,10 +46,9 @@ fn requests_wait_for_a_daemon_and_go_in_order() {
 #[test]
 fn a_probe_before_the_handshake_waits_for_no_daemon() {
     let mut desk = Desk::new(WAITS);
-    let stopped = (code::STOPPED, "stopped", None);
-    for close in [None, Some(stopped)] {
-        if let Some((code, text, hint)) = close {
-            desk.close(code, text, hint, &mut Vec::new());
+    for close in [None, Some(stopped())] {
+        if let Some(absence) = close {
+            desk.close(absence, &mut Vec::new());
         }
         for method in ["server/discover", "tools/cal", "x"] {
             let (up, down) = feed(&mut desk, &line(1, method), Instant::now());
@@ -76,7 +80,7 @@ fn a_lost_daemon_fails_calls_and_asks_the_rest_again() {
     assert!(replay.starts_with(r#"{"jsonrpc":"2.0","id":"loom/replay","method":"initialize""#), "{replay}");
     assert_eq!(replay.lines().count(), 2);
     let (up, down) = open(&mut desk);
-    assert_eq!(up, format!("{}\n", line(3, "tools/list")));
+    assert_eq!(up, format!("{replay}{}\n", line(3, "tools/list")));
     assert!(down.contains("notifications/tools/list_changed"));
     assert!(!desk.daemon_line(br#"{"jsonrpc":"2.0","id":"loom/replay","result":{}}"#, now));
 }
@@ -114,7 +118,7 @@ fn after_a_stop_everything_says_so_but_the_handshake_stands() {
     let mut desk = Desk::new(WAITS);
     feed(&mut desk, &line(1, "initialize"), now);
     let mut down = Vec::new();
-    desk.close(code::STOPPED, "loom was stopped", Some("loom start".into()), &mut down);
+    desk.close(stopped(), &mut down);
     let down = String::from_utf8(down).unwrap();
     assert!(down.contains(r#""id":1,"result""#) && down.contains("loom start"), "{down}");
     let (_, down) = feed(&mut desk, &line(2, "tools/call"), now);
@@ -162,4 +166,150 @@ fn a_request_whose_id_is_none_is_answered_here_and_owes_nothing() {
             assert!(!desk.expects_answers(), "{id}");
         }
     }
+}
+
+const DRAINING: &[u8] = br#"{"jsonrpc":"2.0","method":"loom/draining","params":{}}"#;
+
+fn cancel(id: u32) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#)
+}
+
+fn returned(line: &str) -> Vec<u8> {
+    format!(r#"{{"jsonrpc":"2.0","method":"loom/returned","params":{line}}}"#).into_bytes()
+}
+
+#[test]
+fn a_call_cancelled_while_it_was_on_its_way_back_is_not_sent_again() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "tools/call"), now);
+    desk.daemon_line(DRAINING, now);
+    assert_eq!(feed(&mut desk, &cancel(1), now).0, format!("{}\n", cancel(1)));
+    desk.daemon_line(&returned(&line(1, "tools/call")), now);
+    assert!(!desk.expects_answers());
+    desk.daemon_gone(now, &mut Vec::new());
+    assert_eq!(open(&mut desk).0, "");
+}
+
+#[test]
+fn a_draining_daemon_hears_what_belongs_to_its_calls_and_nothing_else() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "tools/call"), now);
+    desk.daemon_line(DRAINING, now);
+    assert!(desk.way.stream().is_some());
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+    for (text, passes) in [
+        (line(2, "tools/call").as_str(), false),
+        (&line(3, "tools/list"), false),
+        (&cancel(2), false),
+        (&cancel(1), true),
+        (&cancel(9), true),
+        (answer, true),
+        (progress, true),
+    ] {
+        let want = if passes { format!("{text}\n") } else { String::new() };
+        assert_eq!(feed(&mut desk, text, now), (want, String::new()), "{text}");
+    }
+    desk.daemon_gone(now, &mut Vec::new());
+    assert!(desk.way.stream().is_none());
+    for lost in [cancel(9).as_str(), answer, progress] {
+        assert_eq!(feed(&mut desk, lost, now).0, "", "{lost}");
+    }
+    assert_eq!(open(&mut desk).0, format!("{}\n", line(3, "tools/list")));
+}
+
+#[test]
+fn nothing_overtakes_what_waited() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    feed(&mut desk, &line(1, "tools/call"), now);
+    let (stream, _other) = UnixStream::pair().unwrap();
+    let stream = Arc::new(stream);
+    assert_eq!(desk.begin(&mut Vec::new()), format!("{}\n", line(1, "tools/call")).as_bytes());
+    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let came = [line(2, "tools/call"), cancel(1), line(3, "tools/list"), cancel(3), initialized.into()];
+    for text in &came {
+        assert_eq!(feed(&mut desk, text, now), (String::new(), String::new()), "{text}");
+    }
+    let next = String::from_utf8(desk.go_on(&stream)).unwrap();
+    assert_eq!(next, format!("{}\n{}\n{initialized}\n", line(2, "tools/call"), cancel(1)));
+    assert!(desk.way.stream().is_none(), "that is to be written first");
+    assert_eq!(desk.go_on(&stream), b"");
+    assert!(desk.way.stream().is_some());
+}
+
+#[test]
+fn only_the_absence_of_a_daemon_uses_up_a_requests_time() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "tools/call"), now);
+    feed(&mut desk, &line(2, "tools/list"), now);
+    desk.daemon_line(DRAINING, now);
+    desk.daemon_line(&returned(&line(1, "tools/call")), now);
+    let mut down = Vec::new();
+    let gone = now + WAITS.call * 3;
+    desk.expire(gone, &mut down);
+    desk.daemon_gone(gone, &mut down);
+    desk.expire(gone, &mut down);
+    assert_eq!(String::from_utf8_lossy(&down), "");
+    desk.expire(gone + WAITS.control, &mut down);
+    assert!(String::from_utf8_lossy(&down).contains(r#""id":2"#));
+    down.clear();
+    desk.expire(gone + WAITS.call, &mut down);
+    assert!(String::from_utf8_lossy(&down).contains(r#""id":1"#));
+    assert!(!desk.expects_answers());
+}
+
+#[test]
+fn an_id_in_use_is_refused_and_the_first_call_stays_known() {
+    let now = Instant::now();
+    let usual = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
+    let odd = r#"{"params":{},"id":1,"method":"tools/call","jsonrpc":"2.0"}"#;
+    let refusal = "\"message\":\"id 1 is already in use\"";
+    for (first, second) in [(usual, usual), (usual, odd), (odd, usual), (odd, odd)] {
+        let mut desk = Desk::new(WAITS);
+        open(&mut desk);
+        feed(&mut desk, first, now);
+        assert!(desk.passes(second.as_bytes()).is_none());
+        let (up, down) = feed(&mut desk, second, now);
+        assert!(up.is_empty() && down.contains(refusal) && down.contains("-32600"), "{second}: {down}");
+        let mut lost = Vec::new();
+        desk.daemon_gone(now, &mut lost);
+        assert!(String::from_utf8_lossy(&lost).contains("DAEMON_GONE"), "{first} {second}");
+        assert_eq!(feed(&mut desk, first, now), (String::new(), String::new()));
+        assert!(feed(&mut desk, second, now).1.contains(refusal), "waiting is in use too");
+    }
+}
+
+#[test]
+fn only_requests_are_taken_back() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "tools/call"), now);
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    desk.take_back(format!("{answer}\n{}\n", cancel(1)).as_bytes(), now);
+    let mut down = Vec::new();
+    desk.daemon_gone(now, &mut down);
+    assert!(String::from_utf8_lossy(&down).contains("DAEMON_GONE"));
+}
+
+#[test]
+fn a_handshake_repeated_too_late_is_not_repeated_by_hand() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "initialize"), now);
+    desk.daemon_line(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#, now);
+    desk.daemon_gone(now, &mut Vec::new());
+    let (replay, _) = open(&mut desk);
+    desk.daemon_line(&returned(replay.trim()), now);
+    assert!(!desk.expects_answers());
+    desk.daemon_gone(now, &mut Vec::new());
+    assert_eq!(open(&mut desk).0, replay);
 }
