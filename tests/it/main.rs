@@ -24,5 +24,6 @@ mod resources;
 mod servers;
 mod shells;
 mod sockets;
+mod standins;
 mod tidy;
 mod trust;
