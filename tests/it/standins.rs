@@ -168,15 +168,19 @@ fn the_last_answer_is_whole_however_slowly_it_is_read() {
         let mut daemon = stage.daemon();
         proxy.send(&call(1, 1));
         assert_eq!(daemon.hear()["id"], 1);
-        proxy.stdin = None;
         let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {"fill": "x".repeat(bytes)}}).to_string();
         // The id stands where a daemon writes it.
         assert!(answer.starts_with(r#"{"jsonrpc":"2.0","id":1"#));
         daemon.say(&answer);
+        // Once some of it has come, the proxy is in the middle of writing it.
+        let mut read = vec![0; 1];
+        let stdout = proxy.stdout.as_mut().expect("stdout is piped");
+        stdout.read_exact(&mut read).expect("the answer comes");
+        proxy.stdin = None;
         assert!(bytes < 64 << 10 || !proxy.ends_within(SECOND / 2), "it has more to say");
-        let mut read = String::new();
-        proxy.stdout.take().expect("not taken yet").read_to_string(&mut read).expect("UTF-8");
-        assert!(read == format!("{answer}\n"), "{} of {} bytes", read.len(), answer.len() + 1);
+        let stdout = proxy.stdout.as_mut().expect("stdout is piped");
+        stdout.read_to_end(&mut read).expect("a pipe");
+        assert!(read == format!("{answer}\n").as_bytes(), "{} of {} bytes", read.len(), answer.len() + 1);
         assert!(proxy.ends_within(SECOND * 5));
         stage.end(proxy);
     }
