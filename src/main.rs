@@ -49,6 +49,10 @@ fn main() -> ExitCode {
 fn dispatch(name: &OsStr, words: Vec<OsString>) -> Result<Ending, Fault> {
     match words.first().and_then(|word| word.to_str()) {
         Some("__guard") => return upstream::guard::run().map(|()| Ending::Done),
+        Some(link::detach::VERB) => {
+            let ended = link::detach::run(&words[1..])?.filter(|status| !status.success());
+            return Ok(ended.map_or(Ending::Done, |status| Ending::With(link::start::kind_of(status))));
+        }
         Some("__exec") => return upstream::exec::run(&words[1..]).map(|()| Ending::Done),
         _ => {}
     }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod connect;
+pub mod detach;
 pub mod ending;
 pub mod git;
 pub mod start;

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::fault::{Explain, Kind};
 use crate::link::connect::dial;
+use crate::link::detach;
 
 /// How often an ending is looked for once there is nothing left to wait on.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -63,7 +64,7 @@ pub fn own_executable() -> io::Result<PathBuf> {
     Ok(replaced.filter(|path| path.exists()).unwrap_or(exe))
 }
 
-/// Runs `exe daemon --detach` for `socket` (absolute) and returns when something accepts connections there: the new
+/// Runs `exe daemon --detach`, in between `detach`, for `socket` (absolute) and returns when something accepts connections there: the new
 /// daemon, or another one that was quicker. `registry` is an absolute path or `None` for the daemon's own choice.
 ///
 /// The new daemon's standard error stays open until it is ready or has failed. A daemon that is not ready within
@@ -77,7 +78,14 @@ pub fn spawn_daemon(
 ) -> Result<(), StartError> {
     let until = Instant::now() + deadline;
     let mut command = Command::new(exe);
-    command.arg("daemon").arg("--detach").arg("--socket").arg(socket).arg("--started-by").arg(started_by);
+    command
+        .arg(detach::VERB)
+        .arg("daemon")
+        .arg("--detach")
+        .arg("--socket")
+        .arg(socket)
+        .arg("--started-by")
+        .arg(started_by);
     if let Some(registry) = registry {
         command.arg("--registry").arg(registry);
     }
@@ -153,7 +161,8 @@ fn failure(said: &str, status: ExitStatus) -> StartError {
     StartError::Failed { text, kind: kind_of(status), hint }
 }
 
-fn kind_of(status: ExitStatus) -> Kind {
+/// What an exit code of ours says.
+pub fn kind_of(status: ExitStatus) -> Kind {
     let kinds = [Kind::Usage, Kind::NotRunning, Kind::Unhealthy, Kind::Unavailable, Kind::Bug, Kind::Config];
     let found = kinds.into_iter().find(|kind| status.code() == Some(i32::from(kind.exit_code())));
     found.unwrap_or(Kind::Unavailable)
@@ -249,7 +258,7 @@ mod tests {
             }
         };
         let want = format!(
-            "/ daemon --detach --socket {} --started-by loom start (pid 1) --registry {}",
+            "/ __detach daemon --detach --socket {} --started-by loom start (pid 1) --registry {}",
             socket.display(),
             registry.display()
         );

@@ -35,6 +35,7 @@ fn a_short_call_passes_a_long_one_and_only_the_cancelled_server_call_ends() {
     // Whoever has seen the list is not told of it again.
     for client in [&mut client, &mut other] {
         client.tools();
+        client.passed_over();
     }
     let pid = client.call_text("echo__pid", json!({}));
     client.send(

@@ -56,6 +56,41 @@ fn opencode_goes_on_after_its_daemon_was_killed() {
     goes_on_after_its_daemon_was_killed(agents::opencode);
 }
 
+#[test]
+fn codex_leaves_its_daemon_to_the_others() {
+    leaves_its_daemon_to_the_others(agents::codex);
+}
+
+#[test]
+fn claude_leaves_its_daemon_to_the_others() {
+    leaves_its_daemon_to_the_others(agents::claude);
+}
+
+#[test]
+fn gemini_leaves_its_daemon_to_the_others() {
+    leaves_its_daemon_to_the_others(agents::gemini);
+}
+
+#[test]
+fn opencode_leaves_its_daemon_to_the_others() {
+    leaves_its_daemon_to_the_others(agents::opencode);
+}
+
+/// The client's proxy started the daemon; some clients end everything below it when they leave.
+fn leaves_its_daemon_to_the_others(agent: fn(&str) -> Agent) {
+    let home = home();
+    let session = Session::start(&home, &Installed::find(), agent);
+    let turn = session.turn();
+    let daemon = home.daemon_pid();
+    let mut other = home.client();
+    let call = other.begin_sleep("echo", 3_000);
+    turn.say(LAST_WORDS);
+    session.end();
+    let answer = other.answer(call);
+    assert!(answer.get("error").is_none(), "{answer}");
+    assert_eq!(home.daemon_pid(), daemon);
+}
+
 fn completes_a_call(agent: fn(&str) -> Agent) {
     let home = home();
     let session = Session::start(&home, &Installed::find(), agent);
