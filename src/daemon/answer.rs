@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::session::{NOTIFY_BACKLOG, UNREAD_MAX};
 use super::switch::Switch;
+use crate::mcp::catalog::Kind;
 use crate::mcp::clip;
-use crate::upstream::calls::{Asker, Open};
-use crate::upstream::instance::{Instance, InstanceId, Order};
+use crate::upstream::calls::{Asker, Open, Purpose};
+use crate::upstream::instance::{Greeting, Instance, InstanceId, Order};
 use crate::upstream::life::Trouble;
 use crate::wire::code::{self, Code};
 use crate::wire::lines::Item;
@@ -45,9 +46,13 @@ impl Switch {
                 self.fail_calls(id, &[call], code, &Trouble::new(text));
             }
             Some(Asker::Initialize) => instance.give_order(Order::Fail(Trouble::new(text))),
-            Some(Asker::List) => {
+            Some(Asker::List(kind)) => {
+                let kind = *kind;
                 instance.calls.remove(call);
-                self.listing_failed(id, text);
+                self.listing_failed(id, kind, text);
+            }
+            Some(Asker::Errand) => {
+                instance.calls.remove(call);
             }
             None => self.counters.late_answers += 1,
         }
@@ -71,7 +76,10 @@ impl Switch {
         match (&envelope.method, &envelope.id) {
             (None, _) => self.server_answers(id, &text, &envelope, now),
             (Some(method), None) => self.server_notifies(id, &text[method.clone()], &text, &envelope),
-            (Some(method), Some(ask)) => self.server_asks(id, &text[method.clone()], &text[ask.clone()]),
+            (Some(method), Some(_)) => {
+                let method = scan::unquote(&text[method.clone()]).unwrap_or_default();
+                self.server_asks(id, &text, &method, &envelope);
+            }
         }
     }
 
@@ -89,15 +97,32 @@ impl Switch {
             return;
         };
         match &open.asker {
-            Asker::Client { .. } => self.pass_on(id, open, outcome, now),
+            Asker::Client { .. } => self.pass_on(id, call.unwrap_or_default(), open, outcome, now),
             Asker::Initialize => self.handshake_answered(id, outcome),
-            Asker::List => self.list_answered(id, outcome),
+            Asker::List(kind) => self.list_answered(id, *kind, outcome),
+            Asker::Errand => {}
         }
     }
 
     /// An answer to a client's call.
-    fn pass_on(&mut self, id: InstanceId, open: Open, outcome: Outcome<'_>, now: Instant) {
-        let Asker::Client { session, id: client_id, .. } = open.asker else { return };
+    fn pass_on(&mut self, id: InstanceId, call: u64, open: Open, outcome: Outcome<'_>, now: Instant) {
+        let Asker::Client { session, id: client_id, token, purpose } = open.asker else { return };
+        let told = match (&purpose, &outcome) {
+            (Purpose::Task, Outcome::Result(result)) => {
+                Some(self.tell_task(id, session, token.map(|token| (call, token)), result))
+            }
+            _ => None,
+        };
+        let outcome = told.as_deref().map_or(outcome, Outcome::Result);
+        let purpose = match (purpose, &outcome) {
+            (Purpose::Search(search), Outcome::Error(_)) => {
+                match self.search_on(session, &client_id, *search) {
+                    true => return self.after_call(id, now),
+                    false => Purpose::Plain,
+                }
+            }
+            (purpose, _) => purpose,
+        };
         let Some(instance) = self.instances.get_mut(&id) else { return };
         instance.counts.answered += 1;
         let failed = matches!(outcome, Outcome::Error(_));
@@ -120,7 +145,8 @@ impl Switch {
                 }
                 Outcome::Error(error) => reply::raw_error(out, client_id.as_bytes(), error.as_bytes()),
                 Outcome::Result(result) => {
-                    let cut = state.hello.max_result_bytes.and_then(|cap| clip::clip(result, cap));
+                    let cap = state.hello.max_result_bytes.filter(|_| purpose == Purpose::Tool);
+                    let cut = cap.and_then(|cap| clip::clip(result, cap));
                     reply::result(out, client_id.as_bytes(), cut.as_deref().unwrap_or(result).as_bytes());
                 }
             }
@@ -133,11 +159,14 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let version = match outcome {
             Outcome::Error(error) => Err(format!("it refused initialize: {}", message_of(error))),
-            Outcome::Result(result) => serde_json::from_str::<serde_json::Value>(result)
-                .ok()
-                .and_then(|result| result["protocolVersion"].as_str().map(str::to_string))
-                .ok_or_else(|| "its answer to initialize has no protocolVersion".to_string())
-                .and_then(known_version),
+            Outcome::Result(result) => {
+                instance.greeting = Greeting::parse(result);
+                serde_json::from_str::<serde_json::Value>(result)
+                    .ok()
+                    .and_then(|result| result["protocolVersion"].as_str().map(str::to_string))
+                    .ok_or_else(|| "its answer to initialize has no protocolVersion".to_string())
+                    .and_then(known_version)
+            }
         };
         match version {
             Ok(version) => {
@@ -150,10 +179,10 @@ impl Switch {
         }
     }
 
-    fn list_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
+    fn list_answered(&mut self, id: InstanceId, kind: Kind, outcome: Outcome<'_>) {
         match outcome {
-            Outcome::Result(result) => self.listed(id, result),
-            Outcome::Error(error) => self.listing_failed(id, message_of(error)),
+            Outcome::Result(result) => self.listed(id, kind, result),
+            Outcome::Error(error) => self.listing_failed(id, kind, message_of(error)),
         }
     }
 
@@ -161,8 +190,25 @@ impl Switch {
         let params = envelope.params.clone().map_or("{}", |range| &text[range]);
         match method {
             r#""notifications/progress""# => self.server_progress(id, params),
-            r#""notifications/tools/list_changed""# => self.relist(id),
+            r#""notifications/message""# => self.server_logs(id, params),
+            r#""notifications/resources/updated""# => self.resource_updated(id, params),
+            r#""notifications/cancelled""# => self.server_cancels(id, params),
+            r#""notifications/tasks/status""# => self.task_status(id, params),
+            r#""notifications/elicitation/complete""# => {
+                self.tell_users(id, "notifications/elicitation/complete", params)
+            }
+            method if method.ends_with(r#"/list_changed""#) => {
+                self.server_list_changed(id, method.trim_matches('"'))
+            }
             _ => tracing::debug!(method, "notification of a server not passed on"),
+        }
+    }
+
+    /// To every client that uses this server: each knows by itself whether it is meant.
+    fn tell_users(&mut self, id: InstanceId, method: &str, params: &str) {
+        for (session, state) in self.sessions.iter_mut().filter(|(_, state)| state.used.contains(&id)) {
+            reply::notification(state.out.tail(), method, params);
+            self.dirty_sessions.insert(*session);
         }
     }
 
@@ -171,14 +217,17 @@ impl Switch {
         let Ok([Some(token)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
         let Some(call) = number(params[token.clone()].as_bytes()) else { return };
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let Some(Asker::Client { session, token: Some(own), .. }) =
-            instance.calls.progress(call, Instant::now())
-        else {
+        let asker = instance.calls.progress(call, Instant::now());
+        let owner = match asker {
+            Some(Asker::Client { session, token: Some(own), .. }) => Some((*session, own.clone())),
+            _ => self.task_progress(id, call),
+        };
+        let Some((session, own)) = owner else {
             // Its call has ended: clients drop the connection over progress for nothing they know.
             self.counters.dropped_notifications += 1;
             return;
         };
-        let Some(state) = self.sessions.get_mut(session) else { return };
+        let Some(state) = self.sessions.get_mut(&session) else { return };
         if state.out.pending().len() > NOTIFY_BACKLOG {
             self.counters.dropped_notifications += 1;
             return;
@@ -188,28 +237,17 @@ impl Switch {
         reply::splice(out, params.as_bytes(), &[(token, own.as_bytes())]);
         out.truncate(out.len() - 1);
         out.extend_from_slice(b"}\n");
-        self.dirty_sessions.insert(*session);
-    }
-
-    /// A request of the server's own. Only `ping` is loom's to answer.
-    fn server_asks(&mut self, id: InstanceId, method: &str, ask: &str) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
-        let out = instance.out.tail();
-        if method == r#""ping""# {
-            reply::result(out, ask.as_bytes(), b"{}");
-        } else {
-            let text = format!("loom does not pass {method} on to clients");
-            reply::error(out, ask.as_bytes(), code::METHOD_NOT_FOUND, &text, &Detail::default());
-        }
-        self.dirty_instances.insert(id);
+        self.dirty_sessions.insert(session);
     }
 
     /// The process runs and has shaken hands: its calls go out, and its tools are asked for.
     fn ready(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        instance.is_ready();
+        instance.now_ready();
         tracing::info!(server = instance.name(), ms = instance.began.elapsed().as_millis(), "ready");
-        self.relist(id);
+        self.tell_level(id);
+        self.subscribe_again(id);
+        self.relist_all(id);
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.send_waiting();
             instance.wake.notify_one();
@@ -242,7 +280,7 @@ fn known_version(version: String) -> Result<String, String> {
 pub fn shake_hands(instance: &mut Instance, startup: std::time::Duration) -> Instant {
     let now = Instant::now();
     let limit = instance.spec.startup_timeout.unwrap_or(startup);
-    let params = crate::mcp::initialize::request(crate::mcp::initialize::NEWEST);
+    let params = crate::mcp::initialize::request(crate::mcp::initialize::NEWEST, &instance.declared);
     instance.ask(Asker::Initialize, "initialize", &params, now, limit);
     now + limit
 }

@@ -5,12 +5,13 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::request::{Refusal, Request};
+use super::request::{Refusal, Request, bad_params};
+use super::scopes::Roots;
 use super::session::{Session, SessionId, UNREAD_MAX};
 use super::switch::Switch;
 use super::views::{ClientView, Member};
 use crate::mcp::view::{Refusal as Refused, Route};
-use crate::upstream::calls::{Asker, Open};
+use crate::upstream::calls::{Asker, Open, Purpose};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
 use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code::{self, Code};
@@ -24,8 +25,10 @@ const WORTH_WAITING: Duration = Duration::from_secs(2);
 impl Switch {
     /// `tools/call`: routes by name, takes the client's id and progress token out, passes the rest untouched.
     pub fn call_tool(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
-        let name = request.places.name.clone().ok_or_else(|| bad_params("`params.name` is missing"))?;
-        let name = scan::unquote(&request.line[name]).ok_or_else(|| bad_params("`name` must be a text"))?;
+        let at =
+            request.places.name.clone().ok_or_else(|| bad_params(request, "`params.name` is missing"))?;
+        let name = scan::unquote(&request.line[at.clone()])
+            .ok_or_else(|| bad_params(request, "`name` must be a text"))?;
         let view = self.view_of(request.session)?;
         let (number, own) = match view.view.route(&name) {
             Route::Tool { server, own_json, .. } => (server, Cow::Borrowed(own_json)),
@@ -39,12 +42,21 @@ impl Switch {
             return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
         }
         let member = view.member(number).ok_or_else(gone)?;
-        self.hand_over(request, member, &own)
+        let purpose = if request.places.task.is_some() { Purpose::Task } else { Purpose::Tool };
+        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose })
     }
 
-    /// Writes the call into the server's stream, or into its queue.
-    fn hand_over(&mut self, request: &Request<'_>, member: &Member, own: &str) -> Result<(), Refusal> {
-        let (id, limit) = (member.instance, member.tool_timeout);
+    /// Writes a request into the server's stream, or into its queue.
+    pub fn hand_over(
+        &mut self,
+        request: &Request<'_>,
+        member: &Member,
+        outgoing: Outgoing<'_>,
+    ) -> Result<(), Refusal> {
+        let id = member.instance;
+        // Its answer comes when the task has ended, however long that takes.
+        let limit = if request.method == "tasks/result" { TASK_WAIT } else { member.tool_timeout };
+        let Outgoing { subject, purpose } = outgoing;
         let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
         let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
         check_state(instance, request.now)?;
@@ -54,27 +66,27 @@ impl Switch {
         };
         let call = instance.calls.mint();
         place.insert((id, call));
-        session.called += 1;
+        session.called += u64::from(request.method == "tools/call");
         session.used.insert(id);
         let places = request.places;
         let asker = Asker::Client {
             session: request.session,
             id: Id::from(request.id.as_bytes()),
             token: places.token.clone().map(|token| Id::from(&request.line.as_bytes()[token])),
+            purpose,
         };
-        instance.counts.calls += 1;
+        instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
-        let edits =
-            Edits { id: request.id_at.clone(), name: places.name.clone(), token: places.token.clone() };
+        let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
         if instance.open_for_calls() {
             let start = instance.out.end();
-            edits.write(instance.out.tail(), request.line.as_bytes(), call, own);
+            edits.write(instance.out.tail(), request.line.as_bytes(), call);
             let sent = start..instance.out.end();
             instance.calls.sent(call, asker, request.now, limit, sent);
             self.dirty_instances.insert(id);
         } else {
             let mut line = Vec::new();
-            edits.write(&mut line, request.line.as_bytes(), call, own);
+            edits.write(&mut line, request.line.as_bytes(), call);
             instance.calls.wait(call, asker, request.now, limit, line);
             instance.want(Demand::Call);
         }
@@ -177,7 +189,10 @@ impl Switch {
                 let text = format!("no answer to initialize within {seconds} s");
                 instance.give_order(Order::Fail(Trouble::new(text)));
             }
-            Asker::List => self.listing_failed(id, format!("no answer to tools/list within {seconds} s")),
+            Asker::List(kind) => {
+                self.listing_failed(id, kind, format!("no answer to {} within {seconds} s", kind.method()));
+            }
+            Asker::Errand => {}
         }
     }
 
@@ -185,41 +200,52 @@ impl Switch {
     pub fn first_deadline(&self) -> Option<Instant> {
         let calls = self.instances.values().filter_map(|instance| instance.calls.first_deadline());
         let lists = self.sessions.values().flat_map(|session| &session.lists).map(|list| list.deadline);
-        calls.chain(lists).min()
+        let roots = self.sessions.values().filter_map(|session| match session.roots {
+            Roots::Asked { until } => Some(until),
+            Roots::Folder | Roots::Known(_) => None,
+        });
+        calls.chain(lists).chain(roots).min()
     }
 }
+
+/// How long `tasks/result` may wait: its client gives it up sooner.
+const TASK_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Lines up to this many bytes are taken without adding up all buffers.
 const ROOM_UNCHECKED: usize = 16 << 10;
 
-/// What loom replaces in the line of a call.
-struct Edits {
+/// A request on its way to a server.
+pub struct Outgoing<'a> {
+    /// What it is about (a tool, a prompt, a URI, a task): where that is in the line, and the server's own JSON for it.
+    pub subject: Option<(Range<usize>, &'a str)>,
+    pub purpose: Purpose,
+}
+
+/// What loom replaces in the line of a request.
+struct Edits<'a> {
     id: Range<usize>,
-    name: Place,
+    subject: Option<(Range<usize>, &'a str)>,
     token: Place,
 }
 
-impl Edits {
-    /// Appends the line as the server gets it: loom's id for the call, also as progress token, and its own name
-    /// for the tool.
-    fn write(self, out: &mut Vec<u8>, line: &[u8], call: u64, own: &str) {
+impl Edits<'_> {
+    /// Appends the line as the server gets it: loom's id for the request, also as progress token, and the server's
+    /// own word for what it is about.
+    fn write(self, out: &mut Vec<u8>, line: &[u8], call: u64) {
         let mut number = itoa::Buffer::new();
         let number = number.format(call);
         let end = line.len()..line.len();
-        let (name, token) = (self.name.unwrap_or(end.clone()), self.token.unwrap_or(end));
+        let (subject, own) = self.subject.unwrap_or((end.clone(), ""));
+        let token = self.token.unwrap_or(end);
         let token_text = if token.is_empty() { "" } else { number };
         let mut edits =
-            [(self.id, number.as_bytes()), (name, own.as_bytes()), (token, token_text.as_bytes())];
+            [(self.id, number.as_bytes()), (subject, own.as_bytes()), (token, token_text.as_bytes())];
         edits.sort_unstable_by_key(|(range, _)| range.start);
         reply::splice(out, line, &edits);
     }
 }
 
-fn bad_params(text: &str) -> Refusal {
-    Refusal::new(code::INVALID_PARAMS, format!("tools/call: {text}"))
-}
-
-fn gone() -> Refusal {
+pub fn gone() -> Refusal {
     Refusal::new(code::SERVER_UNAVAILABLE, "the server was just removed from the registry")
         .hint("loom servers")
 }
@@ -283,7 +309,7 @@ impl Switch {
     pub fn close_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         session.backlog.notify_one();
-        let Session { calls, hello, used, view, .. } = session;
+        let Session { calls, hello, used, view, asks, subscriptions, .. } = session;
         tracing::info!(session = id, client = hello.agent_hint, pid = hello.pid, "client left");
         for (instance, call) in calls.into_values() {
             self.withdraw(instance, call, "the client is gone");
@@ -294,6 +320,10 @@ impl Switch {
                 instance.wake.notify_one();
             }
         }
+        self.answer_for_gone(asks.into_values());
+        self.drop_subscriptions(subscriptions.into_values());
+        self.forget_tasks_of(id);
+        self.retire_unused_scopes();
         drop(view);
         self.forget_unused_views();
         self.calmer.notify_one();

@@ -1,122 +1,142 @@
-//! The tools of each server: asked for at every start and change, kept on disk for the next daemon.
+//! The lists of each server: asked for at every start and change, kept on disk for the next daemon.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::switch::Switch;
 use crate::file;
-use crate::mcp::catalog::{self, Entry, Tool};
+use crate::mcp::catalog::{self, Entry, Item, Kind};
 use crate::paths::Paths;
-use crate::registry::Registry;
+use crate::registry::{Registry, spec};
 use crate::upstream::calls::Asker;
-use crate::upstream::instance::{Instance, InstanceId};
+use crate::upstream::instance::{Greeting, Instance, InstanceId};
 use crate::upstream::life::ServerState;
 
-/// The client capabilities that loom declares to servers; part of what a catalog depends on.
-pub const CAPABILITIES: &str = "{}";
-
 /// A server's list ends here, whatever more it would have to say.
-const TOOLS_MAX: usize = 50_000;
+const ITEMS_MAX: usize = 50_000;
 const PAGES_MAX: usize = 1_000;
 /// A catalog that nobody uses is kept so long.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Switch {
-    /// Asks a ready server for its tools, from the first page.
-    pub fn relist(&mut self, id: InstanceId) {
-        let limit_default = self.context.settings.startup_timeout;
+    /// Asks a ready server for all its lists.
+    pub fn relist_all(&mut self, id: InstanceId) {
+        for kind in Kind::ALL {
+            self.relist(id, kind);
+        }
+    }
+
+    /// Asks a ready server for a list, from the first page. One that it does not have is empty.
+    pub fn relist(&mut self, id: InstanceId, kind: Kind) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         if !matches!(instance.state, ServerState::Ready { .. }) {
             return;
         }
-        if instance.listing.busy {
-            instance.listing.again = true;
+        let has = instance.greeting.as_ref().is_some_and(|greeting| greeting.lists(kind));
+        let list = instance.list_mut(kind);
+        if list.busy {
+            list.again = true;
             return;
         }
-        instance.listing.busy = true;
-        instance.listing.pages.clear();
-        instance.listing.cursors.clear();
-        self.ask_for_page(id, "{}", limit_default);
+        list.pages.clear();
+        list.cursors.clear();
+        if !has {
+            return self.all_listed(id, kind);
+        }
+        list.busy = true;
+        self.ask_for_page(id, kind, "{}");
     }
 
-    fn ask_for_page(&mut self, id: InstanceId, params: &str, limit: std::time::Duration) {
+    fn ask_for_page(&mut self, id: InstanceId, kind: Kind, params: &str) {
+        let default = self.context.settings.startup_timeout;
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let limit = instance.spec.startup_timeout.unwrap_or(limit);
+        let limit = instance.spec.startup_timeout.unwrap_or(default);
         let now = Instant::now();
-        instance.ask(Asker::List, "tools/list", params, now, limit);
+        instance.ask(Asker::List(kind), kind.method(), params, now, limit);
         self.clock.note(now + limit);
         self.dirty_instances.insert(id);
     }
 
-    /// A page of tools has come.
-    pub fn listed(&mut self, id: InstanceId, result: &str) {
-        let page = match catalog::parse_page(result) {
+    /// A page has come.
+    pub fn listed(&mut self, id: InstanceId, kind: Kind, result: &str) {
+        let page = match catalog::parse_page(kind, result) {
             Ok(page) => page,
-            Err(error) => return self.listing_failed(id, error.to_string()),
+            Err(error) => return self.listing_failed(id, kind, error.to_string()),
         };
-        let limit = self.context.settings.startup_timeout;
         let Some(instance) = self.instances.get_mut(&id) else { return };
         if page.skipped > 0 {
-            tracing::warn!(server = instance.name(), skipped = page.skipped, "tools without a name left out");
+            let list = kind.member();
+            tracing::warn!(
+                server = instance.name(),
+                list,
+                skipped = page.skipped,
+                "nameless entries left out"
+            );
         }
-        instance.listing.pages.extend(page.tools);
+        let list = instance.list_mut(kind);
+        list.pages.extend(page.items);
         match page.next_cursor {
             Some(cursor)
-                if instance.listing.pages.len() < TOOLS_MAX
-                    && instance.listing.cursors.len() < PAGES_MAX
-                    && instance.listing.cursors.insert(cursor.clone()) =>
+                if list.pages.len() < ITEMS_MAX
+                    && list.cursors.len() < PAGES_MAX
+                    && list.cursors.insert(cursor.clone()) =>
             {
                 let params = serde_json::json!({ "cursor": cursor }).to_string();
-                self.ask_for_page(id, &params, limit);
+                self.ask_for_page(id, kind, &params);
             }
-            _ => self.all_listed(id),
+            _ => self.all_listed(id, kind),
         }
     }
 
-    fn all_listed(&mut self, id: InstanceId) {
+    fn all_listed(&mut self, id: InstanceId, kind: Kind) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let listing = &mut instance.listing;
-        let tools: Rc<[Tool]> = std::mem::take(&mut listing.pages).into();
-        let changed = listing.stale || listing.tools.as_ref().is_none_or(|old| !same(old, &tools));
-        listing.busy = false;
-        listing.stale = false;
-        listing.error = None;
-        listing.tools = Some(tools);
-        let again = std::mem::take(&mut listing.again);
-        if changed {
+        let list = instance.list_mut(kind);
+        let items: Rc<[Item]> = std::mem::take(&mut list.pages).into();
+        let changed = list.stale || list.items.as_ref().is_none_or(|old| !same(old, &items));
+        list.busy = false;
+        list.stale = false;
+        list.error = None;
+        list.items = Some(items);
+        let again = std::mem::take(&mut list.again);
+        instance.unsaved |= changed;
+        if instance.unsaved && !instance.lists.iter().any(|list| list.busy) {
+            instance.unsaved = false;
             self.save_catalog(id);
-            self.tools_changed();
+        }
+        if changed {
+            self.lists_changed();
         }
         self.answer_settled_lists();
         if again {
-            self.relist(id);
+            self.relist(id, kind);
         }
     }
 
-    /// The list could not be had: the last good one stays, marked stale.
-    pub fn listing_failed(&mut self, id: InstanceId, why: String) {
+    /// A list could not be had: the last good one stays, marked stale.
+    pub fn listing_failed(&mut self, id: InstanceId, kind: Kind, why: String) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        tracing::warn!(server = instance.name(), why, "no list of tools");
-        instance.listing.busy = false;
-        instance.listing.pages.clear();
-        instance.listing.stale = instance.listing.tools.is_some();
-        instance.listing.error = Some(why);
+        tracing::warn!(server = instance.name(), list = kind.member(), why, "no list");
+        let list = instance.list_mut(kind);
+        list.busy = false;
+        list.pages.clear();
+        list.stale = list.items.is_some();
+        list.error = Some(why);
         self.answer_settled_lists();
     }
 
     /// Writes the catalog of one server, off this thread: a slow disk must not delay calls.
     fn save_catalog(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(&id) else { return };
+        let Some(greeting) = &instance.greeting else { return };
         let (dir, path) = (self.context.paths.catalog_dir(), catalog_file(&self.context.paths, instance));
         let entry = Entry {
             server: instance.name().into(),
             key: instance.key,
-            capabilities: CAPABILITIES.into(),
+            capabilities: instance.declared.to_string(),
             fetched_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            server_info: None,
-            tools: instance.listing.tools.as_deref().unwrap_or_default().to_vec(),
+            greeting: greeting.text.to_string(),
+            lists: Kind::ALL.map(|kind| instance.list(kind).items.as_deref().map(<[Item]>::to_vec)),
         };
         tokio::task::spawn_blocking(move || {
             let text = entry.to_json();
@@ -128,13 +148,16 @@ impl Switch {
     }
 }
 
-/// What an earlier daemon knew of this server's tools.
+/// What an earlier daemon, or an earlier client's instance, knew of this server.
 pub fn load(paths: &Paths, instance: &mut Instance) {
     let path = catalog_file(paths, instance);
     let Ok(text) = std::fs::read_to_string(&path) else { return };
     match Entry::from_json(&text) {
-        Ok(entry) if entry.key == instance.key && entry.capabilities == CAPABILITIES => {
-            instance.listing.tools = Some(entry.tools.into());
+        Ok(entry) if entry.key == instance.key && *entry.capabilities == *instance.declared => {
+            instance.greeting = Greeting::parse(&entry.greeting);
+            for (list, items) in instance.lists.iter_mut().zip(entry.lists) {
+                list.items = items.map(Into::into);
+            }
         }
         Ok(_) => {}
         Err(error) => {
@@ -143,36 +166,33 @@ pub fn load(paths: &Paths, instance: &mut Instance) {
     }
 }
 
-/// Removes catalogs that no server of the registry uses and that have not been written for long.
+/// Removes catalogs of servers that the registry does not know and that have not been written for long.
 pub fn forget_old(paths: &Paths, registry: &Registry) {
-    let used: HashSet<PathBuf> = registry
-        .servers
-        .iter()
-        .flat_map(|server| {
-            let targets = server.targets().map(Some).chain([None]);
-            targets.map(|target| file_of(paths, server.name.as_str(), server.spec_for(target).key()))
-        })
-        .collect();
+    let known = |file: &std::ffi::OsStr| {
+        let name = file.to_str().and_then(|name| name.rsplit_once('-')).map(|(server, _)| server);
+        name.is_some_and(|name| registry.server(name).is_some())
+    };
     let is_old = |entry: &std::fs::DirEntry| {
         let written = entry.metadata().and_then(|metadata| metadata.modified());
         written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEPT))
     };
     for entry in std::fs::read_dir(paths.catalog_dir()).into_iter().flatten().flatten() {
-        if !used.contains(&entry.path()) && is_old(&entry) {
+        if !known(&entry.file_name()) && is_old(&entry) {
             // One that cannot be removed is only untidy.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
+/// Other capabilities may bring other lists: they have files of their own.
 fn catalog_file(paths: &Paths, instance: &Instance) -> PathBuf {
-    file_of(paths, instance.name(), instance.key)
+    file_of(paths, instance.name(), instance.key ^ spec::fnv(&instance.declared))
 }
 
 fn file_of(paths: &Paths, server: &str, key: u64) -> PathBuf {
     paths.catalog_dir().join(format!("{server}-{key:016x}.json"))
 }
 
-fn same(old: &[Tool], new: &[Tool]) -> bool {
+fn same(old: &[Item], new: &[Item]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.text == new.text)
 }

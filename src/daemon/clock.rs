@@ -38,6 +38,7 @@ pub async fn run(shared: Shared) {
                 let now = Instant::now();
                 switch.expire_calls(now);
                 switch.expire_lists(now);
+                switch.expire_roots(now);
                 switch.flush();
                 switch.clock.next = switch.first_deadline();
             }

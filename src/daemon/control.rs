@@ -10,7 +10,9 @@ use super::request::{Refusal, Request};
 use super::status;
 use super::switch::{Phase, Switch};
 use super::views::ClientView;
-use crate::upstream::instance::Order;
+use crate::mcp::catalog::Kind;
+use crate::registry::spec::Sharing;
+use crate::upstream::instance::{Order, Scope};
 use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code;
 
@@ -55,7 +57,7 @@ impl Switch {
             if matches!(instance.state, ServerState::Failed { .. }) {
                 instance.history.forgive();
                 instance.state = ServerState::Idle;
-                instance.listing.error = None;
+                instance.forgive_lists();
                 instance.wake.notify_one();
             }
         }
@@ -79,9 +81,11 @@ impl Switch {
             let text = format!("{name} is disabled in the registry");
             return Err(Refusal::new(code::INVALID_PARAMS, text).hint("loom registry which"));
         }
-        self.instance_for(&server, None);
+        if server.spec_for(None).sharing == Sharing::Shared {
+            self.instance_for(&server, None, Scope::Everybody);
+        }
         for instance in self.instances.values_mut().filter(|instance| instance.name() == name) {
-            instance.listing.error = None;
+            instance.forgive_lists();
             instance.give_order(Order::Restart);
         }
         Ok(json!({ "restarted": true }))
@@ -117,9 +121,9 @@ pub fn inventory(switch: &Switch, view: &ClientView) -> String {
         let trouble = instance.state.trouble().map(Trouble::full);
         servers.push(json!({
             "name": member.name,
-            "tools": instance.listing.tools.as_ref().map(|_| view.view.count_of(&member.name)),
+            "tools": instance.list(Kind::Tools).items.as_ref().map(|_| view.view.count_of(&member.name)),
             "state": instance.state.word(),
-            "error": trouble.or_else(|| instance.listing.error.clone()),
+            "error": trouble.or_else(|| instance.list_error().cloned()),
         }));
     }
     // The list is `{"tools":[…]}`; the servers go in before its last brace, so that no tool is parsed.

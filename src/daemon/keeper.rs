@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::answer::shake_hands;
+use super::launch::Start;
 use super::lives::{LifeEnd, Step};
 use super::session::{Heard, read_or_rest};
 use super::switch::Shared;
@@ -77,7 +78,10 @@ async fn live(shared: &Shared, id: InstanceId, wake: &Rc<Notify>) {
     let started = {
         let mut switch = shared.borrow_mut();
         let prepared = switch.prepare(id);
-        prepared.and_then(|(launch, log, bytes)| Ok((switch.spawn(&launch)?, log, bytes)))
+        prepared.and_then(|(start, log, bytes)| match start {
+            Start::Process(launch) => Ok((switch.spawn(&launch)?, log, bytes)),
+            Start::Elsewhere(address) => Err(Trouble::new(format!("{} is elsewhere", address.url))),
+        })
     };
     let end = match started {
         Ok((started, log, bytes)) => {

@@ -4,7 +4,7 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::launch;
+use super::launch::{self, Start};
 use super::switch::{Phase, Switch};
 use crate::upstream::child::{self, Launch, Started};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
@@ -55,7 +55,7 @@ impl Switch {
         }
     }
 
-    pub fn prepare(&mut self, id: InstanceId) -> Result<(Launch, std::path::PathBuf, u64), Trouble> {
+    pub fn prepare(&mut self, id: InstanceId) -> Result<(Start, std::path::PathBuf, u64), Trouble> {
         let Some(instance) = self.instances.get_mut(&id) else {
             return Err(Trouble::new("removed"));
         };
@@ -64,8 +64,8 @@ impl Switch {
         instance.began = Instant::now();
         instance.counts.answered = 0;
         let server = instance.server.clone();
-        let spec = instance.spec.clone();
-        let launch = launch::resolve(self, &server, &spec)?;
+        let (spec, scope) = (instance.spec.clone(), instance.scope.clone());
+        let launch = launch::resolve(self, &server, &spec, &scope)?;
         let log = self.context.paths.server_log(server.name.as_str());
         Ok((launch, log, self.context.settings.log_bytes))
     }
@@ -84,6 +84,8 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let lost = instance.abandon();
         let name = instance.name().to_string();
+        instance.tasks.clear();
+        self.drop_questions_of(id);
         if self.draining {
             self.release_waiting(id);
         }
@@ -106,8 +108,8 @@ impl Switch {
             trouble = trouble.full(),
             "server ended"
         );
-        if instance.listing.tools.is_some() {
-            instance.listing.stale = next == Next::GiveUp || matches!(end, End::NeverReady);
+        for list in instance.lists.iter_mut().filter(|list| list.items.is_some()) {
+            list.stale = next == Next::GiveUp || matches!(end, End::NeverReady);
         }
         let (code, also_waiting, text) = match end {
             End::NeverReady => {
@@ -135,7 +137,7 @@ impl Switch {
         let open = instance.calls.ids(|_| true);
         let trouble = Trouble::new(format!("an error inside loom ended {name}"));
         self.fail_calls(id, &open, code::SERVER_GONE, &trouble);
-        self.tools_changed();
+        self.lists_changed();
         self.flush();
     }
 

@@ -9,6 +9,8 @@ use super::request::{Refusal, Request};
 use super::session::{Session, SessionId};
 use super::switch::Switch;
 use super::{reload, status};
+use crate::mcp::capabilities::Capabilities;
+use crate::mcp::catalog::Kind;
 use crate::mcp::initialize;
 use crate::mcp::inventory::{self, Uri};
 use crate::wire::code;
@@ -27,8 +29,8 @@ pub struct WaitingList {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
-    /// `tools/list` of a client.
-    Tools,
+    /// One of a client's lists.
+    Of(Kind),
     /// `loom/tools` of the command line.
     Inventory,
 }
@@ -77,7 +79,11 @@ impl Switch {
         reply::result(session.out.tail(), id.to_string().as_bytes(), answer.to_string().as_bytes());
         self.sessions.insert(session_id, session);
         self.dirty_sessions.insert(session_id);
-        if proxy && let Ok(view) = self.view_of(session_id) {
+        // Servers that depend on who the client is wait for its handshake.
+        if proxy
+            && self.scopes_of(session_id).is_empty()
+            && let Ok(view) = self.view_of(session_id)
+        {
             self.discover(&view);
         }
         Some(session_id)
@@ -103,9 +109,17 @@ impl Switch {
     }
 
     pub fn initialize(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+        if let Some(session) = self.sessions.get_mut(&request.session) {
+            session.capabilities = Capabilities::of_initialize(request.params());
+        }
+        self.expect_roots(request.session);
         let view = self.view_of(request.session)?;
+        if !self.waits_for_roots(request.session) {
+            self.discover(&view);
+        }
         let mut servers = Vec::new();
         let mut failed = Vec::new();
+        let mut told_by = Vec::new();
         for member in &view.members {
             let Some(instance) = self.instances.get(&member.instance) else { continue };
             let name = member.name.clone();
@@ -113,19 +127,23 @@ impl Switch {
                 Some(trouble) => failed.push((name, trouble.full())),
                 None => servers.push((name, instance.spec.description.clone())),
             }
+            if let Some(told) = instance.greeting.as_ref().and_then(|greeting| greeting.instructions.clone())
+            {
+                told_by.push((member.name.clone(), told));
+            }
         }
         if let Some(session) = self.sessions.get_mut(&request.session) {
-            session.announced = Some(view.view.list.clone());
+            session.announced = Kind::ALL.map(|kind| Some(view.list(kind).clone()));
         }
-        let instructions = initialize::instructions(&view.view, &servers, &failed);
+        let instructions = initialize::instructions(&view.view, &servers, &failed, &told_by);
         let answer = initialize::answer(request.params(), env!("CARGO_PKG_VERSION"), &instructions);
         self.answer(request, &answer)
     }
 
-    /// `tools/list`: from the catalog, at once; servers never listed before are waited for, for a while.
-    pub fn list_tools(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
+    /// A list: from the catalog, at once; servers never listed before are waited for, for a while.
+    pub fn list(&mut self, request: &Request<'_>, kind: Kind) -> Result<(), Refusal> {
         let wait = self.context.settings.list_wait;
-        self.wait_for_list(request, ListKind::Tools, wait)
+        self.wait_for_list(request, ListKind::Of(kind), wait)
     }
 
     pub fn wait_for_list(
@@ -137,7 +155,7 @@ impl Switch {
         let view = self.view_of(request.session)?;
         self.discover(&view);
         let list = WaitingList { id: request.id.into(), deadline: request.now + wait, kind };
-        if self.settled(request.session) || wait.is_zero() {
+        if self.settled(request.session, kind) || wait.is_zero() {
             self.answer_list(request.session, &list);
         } else if let Some(session) = self.sessions.get_mut(&request.session) {
             self.clock.note(list.deadline);
@@ -146,19 +164,23 @@ impl Switch {
         Ok(())
     }
 
-    /// Whether every server of this client's view has its tools known, or cannot have them.
-    fn settled(&mut self, session: SessionId) -> bool {
+    /// Whether every server of this client's view has its list known, or cannot have one.
+    fn settled(&mut self, session: SessionId, list: ListKind) -> bool {
         let Ok(view) = self.view_of(session) else { return true };
-        view.instances().all(|id| self.instances.get(&id).is_none_or(|instance| instance.tools_settled()))
+        let kind = match list {
+            ListKind::Of(kind) => kind,
+            ListKind::Inventory => Kind::Tools,
+        };
+        view.instances().all(|id| self.instances.get(&id).is_none_or(|instance| instance.is_settled(kind)))
     }
 
     fn answer_list(&mut self, session: SessionId, list: &WaitingList) {
         let Ok(view) = self.view_of(session) else { return };
         match list.kind {
-            ListKind::Tools => {
-                self.answer_to(session, &list.id, &view.view.list);
+            ListKind::Of(kind) => {
+                self.answer_to(session, &list.id, view.list(kind));
                 if let Some(session) = self.sessions.get_mut(&session) {
-                    session.announced = Some(view.view.list.clone());
+                    session.announced[kind as usize] = Some(view.list(kind).clone());
                 }
             }
             ListKind::Inventory => {
@@ -177,12 +199,13 @@ impl Switch {
             .map(|(id, _)| *id)
             .collect();
         for id in waiting {
-            if !self.settled(id) {
-                continue;
-            }
             let lists = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.lists));
             for list in lists.unwrap_or_default() {
-                self.answer_list(id, &list);
+                if self.settled(id, list.kind) {
+                    self.answer_list(id, &list);
+                } else if let Some(session) = self.sessions.get_mut(&id) {
+                    session.lists.push(list);
+                }
             }
         }
     }
@@ -203,11 +226,8 @@ impl Switch {
     }
 
     /// `resources/read` of loom's own resources.
-    pub fn read_resource(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
-        let params: serde_json::Value = serde_json::from_str(request.params()).unwrap_or_default();
+    pub fn read_own(&mut self, request: &Request<'_>, uri: &str) -> Result<(), Refusal> {
         let wrong = |text: String| Refusal::new(code::INVALID_PARAMS, text);
-        let uri =
-            params["uri"].as_str().ok_or_else(|| wrong("resources/read: `uri` must be a text".into()))?;
         let parsed = inventory::parse(uri).map_err(wrong)?;
         let view = self.view_of(request.session)?;
         let size = self.sessions.get(&request.session).map_or(100, |session| session.hello.page_size);

@@ -5,6 +5,7 @@
 //! their own, and whoever reads too slowly only grows their own bounded backlog.
 
 pub mod answer;
+pub mod asks;
 pub mod call;
 pub mod catalogs;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod hello;
 pub mod http;
 pub mod keeper;
 pub mod launch;
+pub mod levels;
 pub mod lives;
 pub mod local;
 pub mod lock;
@@ -22,10 +24,14 @@ pub mod metrics;
 pub mod queue;
 pub mod reload;
 pub mod request;
+pub mod routes;
 pub mod run;
+pub mod scopes;
 pub mod session;
 pub mod status;
+pub mod subscriptions;
 pub mod switch;
+pub mod tasks;
 pub mod views;
 
 use std::path::PathBuf;

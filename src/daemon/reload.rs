@@ -118,7 +118,8 @@ impl Switch {
         tracing::info!(added = ?diff.added, removed = ?diff.removed, changed = ?diff.changed, "registry read");
         let retired = self.settle_instances();
         self.stand_by();
-        self.tools_changed();
+        self.lists_changed();
+        self.ask_all_for_roots();
         for id in retired {
             self.release_waiting(id);
         }
@@ -183,9 +184,9 @@ impl Switch {
                 instance.history.forgive();
                 instance.state = ServerState::Idle;
             }
-            instance.listing.error = None;
+            instance.forgive_lists();
             instance.want(Demand::Tools);
-            self.relist(id);
+            self.relist_all(id);
         }
         Ok(json!({
             "reloaded": true,

@@ -1,12 +1,13 @@
 //! What a client says: each line is checked, and goes to the one function that handles it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Instant;
 
 use super::hello::Role;
 use super::session::SessionId;
 use super::switch::Switch;
-use crate::mcp::inventory;
+use crate::mcp::catalog::Kind;
 use crate::wire::code::{self, Code};
 use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
@@ -56,6 +57,21 @@ impl Request<'_> {
     pub fn params(&self) -> &str {
         self.places.params.clone().map_or("{}", |range| &self.line[range])
     }
+
+    /// Where in `line` a parameter is.
+    pub fn param(&self, key: &str) -> Option<Range<usize>> {
+        let params = self.places.params.clone()?;
+        let [at] = scan::members(&self.line.as_bytes()[params.clone()], [key]).ok()?;
+        at.map(|at| params.start + at.start..params.start + at.end)
+    }
+
+    /// The parameter `uri`, and where it is.
+    pub fn uri(&self) -> Result<(Range<usize>, Cow<'_, str>), Refusal> {
+        let at = self.param("uri").ok_or_else(|| bad_params(self, "`uri` is missing"))?;
+        let uri =
+            scan::unquote(&self.line[at.clone()]).ok_or_else(|| bad_params(self, "`uri` must be a text"))?;
+        Ok((at, uri))
+    }
 }
 
 impl Switch {
@@ -75,6 +91,11 @@ impl Switch {
             }
         };
         match sort(text, &envelope) {
+            Ok(Line::Request { .. }) if self.waits_for_roots(session) => {
+                if let Some(state) = self.sessions.get_mut(&session) {
+                    state.held_back.push(line.into());
+                }
+            }
             Ok(Line::Request { id, method }) => {
                 let id_at = envelope.id.clone().unwrap_or_default();
                 let request = Request { session, line: text, id, id_at, method, places: &envelope, now };
@@ -84,8 +105,7 @@ impl Switch {
                 let params = envelope.params.clone().map_or("{}", |range| &text[range]);
                 self.client_notification(session, method, params);
             }
-            // Nothing was asked of the client, so no answer is expected.
-            Ok(Line::Answer) => {}
+            Ok(Line::Answer) => self.client_answers(session, text, &envelope),
             Err((id, refusal)) => self.refuse(session, id, &refusal),
         }
     }
@@ -111,12 +131,20 @@ impl Switch {
         }
         let outcome = match request.method {
             "tools/call" => self.call_tool(request),
-            "tools/list" => self.list_tools(request),
+            "tools/list" => self.list(request, Kind::Tools),
             "ping" => self.answer(request, "{}"),
             "initialize" => self.initialize(request),
-            "resources/list" => self.answer(request, &inventory::resources_list()),
-            "resources/templates/list" => self.answer(request, &inventory::templates_list()),
+            "prompts/list" => self.list(request, Kind::Prompts),
+            "prompts/get" => self.get_prompt(request),
+            "resources/list" => self.list(request, Kind::Resources),
+            "resources/templates/list" => self.list(request, Kind::Templates),
             "resources/read" => self.read_resource(request),
+            "resources/subscribe" => self.subscribe(request),
+            "resources/unsubscribe" => self.unsubscribe(request),
+            "completion/complete" => self.complete(request),
+            "logging/setLevel" => self.set_level(request),
+            "tasks/list" => self.list_tasks(request),
+            "tasks/get" | "tasks/result" | "tasks/cancel" => self.ask_task(request),
             _ if self.role(request.session) == Some(Role::Cli) => self.control(request),
             _ => Err(unknown_method(request.method)),
         };
@@ -136,7 +164,10 @@ impl Switch {
                 if let Some(session) = self.sessions.get_mut(&session) {
                     session.initialized = true;
                 }
+                self.ask_for_roots(session);
             }
+            "notifications/roots/list_changed" => self.ask_for_roots(session),
+            "notifications/progress" => self.client_progress(session, params),
             // A notification asks for nothing: what loom does not know it ignores, as JSON-RPC demands.
             _ => tracing::debug!(session, method, "notification ignored"),
         }
@@ -163,9 +194,14 @@ impl Switch {
     }
 }
 
-/// Methods that a draining daemon no longer begins; the rest it can still answer.
+/// Whether a draining daemon no longer begins this; the rest it can still answer.
 fn is_work(method: &str) -> bool {
-    matches!(method, "tools/call" | "tools/list" | "initialize" | "resources/read")
+    method != "ping" && !method.starts_with("loom/")
+}
+
+/// Wrong parameters, named with the method.
+pub fn bad_params(request: &Request<'_>, text: &str) -> Refusal {
+    Refusal::new(code::INVALID_PARAMS, format!("{}: {text}", request.method))
 }
 
 fn unknown_method(method: &str) -> Refusal {

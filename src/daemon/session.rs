@@ -15,9 +15,14 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::asks::Ask;
 use super::hello::Hello;
+use super::levels::Level;
+use super::scopes::Roots;
+use super::subscriptions::Subscription;
 use super::switch::Shared;
 use super::views::ClientView;
+use crate::mcp::capabilities::Capabilities;
 use crate::upstream::instance::InstanceId;
 use crate::wire::BUFFER_MAX;
 use crate::wire::id::Id;
@@ -54,9 +59,20 @@ pub struct Session {
     /// Servers that this client has called.
     pub used: HashSet<InstanceId>,
     pub view: Option<Rc<ClientView>>,
-    /// The list that this client has last had, or was last told to ask for.
-    pub announced: Option<Rc<str>>,
-    /// `tools/list` and `loom/tools` requests that wait for servers never listed before.
+    /// By [`Kind`]: the list that this client has last had, or was last told to ask for.
+    pub announced: [Option<Rc<str>>; 4],
+    /// What it can be asked for.
+    pub capabilities: Capabilities,
+    /// What it was asked and has not answered, by loom's id.
+    pub asks: HashMap<u64, Ask>,
+    pub roots: Roots,
+    /// Requests that wait until its roots are known.
+    pub held_back: Vec<Box<[u8]>>,
+    /// The least urgent log messages that it wants.
+    pub level: Option<Level>,
+    /// By the URI that it used.
+    pub subscriptions: HashMap<String, Subscription>,
+    /// Requests for lists that wait for servers never listed before.
     pub lists: Vec<super::local::WaitingList>,
     pub initialized: bool,
     /// Calls so far.
@@ -74,11 +90,22 @@ impl Session {
             calls: HashMap::default(),
             used: HashSet::default(),
             view: None,
-            announced: None,
+            announced: Default::default(),
+            capabilities: Capabilities::default(),
+            asks: HashMap::default(),
+            roots: Roots::default(),
+            held_back: Vec::new(),
+            level: None,
+            subscriptions: HashMap::default(),
             lists: Vec::new(),
             initialized: false,
             called: 0,
         }
+    }
+
+    /// Whether an instance is one of those that it sees.
+    pub fn sees(&self, id: InstanceId) -> bool {
+        self.view.as_ref().is_some_and(|view| view.number(id).is_some())
     }
 
     /// Writes what the socket takes now; the rest is left to the writer of the backlog.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::hello::Role;
 use super::switch::{Phase, Switch};
+use crate::mcp::catalog::Kind;
 use crate::registry::Server;
 use crate::upstream::instance::Instance;
 use crate::upstream::life::{ServerState, Trouble};
@@ -87,7 +88,7 @@ fn row(server: &Server, instances: &[&Instance]) -> Value {
         _ => None,
     });
     let error =
-        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.listing.error.clone()));
+        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.list_error().cloned()));
     json!({
         "name": server.name.as_str(),
         "state": if server.disabled { "disabled" } else { word },
@@ -96,8 +97,8 @@ fn row(server: &Server, instances: &[&Instance]) -> Value {
         "hint": hint(server, first.map(|instance| &instance.state)),
         "pid": pid,
         "instances": instances.len(),
-        "tools": first.and_then(|instance| instance.listing.tools.as_ref()).map(|tools| tools.len()),
-        "stale": first.is_some_and(|instance| instance.listing.stale),
+        "tools": first.and_then(|instance| instance.list(Kind::Tools).items.as_ref()).map(|tools| tools.len()),
+        "stale": first.is_some_and(|instance| instance.list(Kind::Tools).stale),
         "restarts": sum(|instance| instance.history.crashes),
         "calls": sum(|instance| instance.counts.calls),
         "errors": sum(|instance| instance.counts.errors),

@@ -125,6 +125,7 @@ pub struct Switch {
     pub scratch: Rc<RefCell<Vec<u8>>>,
     last_session: SessionId,
     last_instance: InstanceId,
+    last_ask: u64,
 }
 
 impl Switch {
@@ -134,6 +135,7 @@ impl Switch {
         loaded: Loaded,
         phase: watch::Sender<Phase>,
     ) -> Shared {
+        let epoch = context.epoch;
         Rc::new_cyclic(|me| {
             RefCell::new(Switch {
                 me: me.clone(),
@@ -157,6 +159,8 @@ impl Switch {
                 scratch: Rc::new(RefCell::new(vec![0; CHUNK])),
                 last_session: 0,
                 last_instance: 0,
+                // A late answer to an earlier daemon's question must not look like one to ours.
+                last_ask: (epoch & 0xff_ffff) << 24,
             })
         })
     }
@@ -179,6 +183,11 @@ impl Switch {
     pub fn next_instance_id(&mut self) -> InstanceId {
         self.last_instance += 1;
         self.last_instance
+    }
+
+    pub fn next_ask(&mut self) -> u64 {
+        self.last_ask += 1;
+        self.last_ask
     }
 
     /// Calls of clients that have no answer yet.

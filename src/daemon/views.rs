@@ -1,20 +1,23 @@
-//! What each client sees: the tools of its target, profile and budget, built once for all clients alike.
+//! What each client sees: the tools, prompts and resources of its target, profile and budget, built once for all
+//! clients alike.
 
 use foldhash::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::catalogs;
-use super::hello::{Hello, Role};
+use super::hello::Role;
 use super::keeper;
 use super::request::Refusal;
 use super::session::SessionId;
 use super::switch::Switch;
-use crate::mcp::catalog::Tool;
+use crate::mcp::catalog::{Item, Kind};
+use crate::mcp::prompts::Prompts;
+use crate::mcp::resources::{self, Resources};
 use crate::mcp::view::{Filter, Source, View};
 use crate::registry::Server;
-use crate::registry::spec::Spec;
-use crate::upstream::instance::{Demand, Instance, InstanceId};
+use crate::registry::spec::{Sharing, Spec};
+use crate::upstream::instance::{Demand, Instance, InstanceId, Scope};
 use crate::wire::code;
 use crate::wire::reply;
 
@@ -27,6 +30,8 @@ struct Key {
     target: Option<String>,
     profile: Option<String>,
     max_tools: Option<usize>,
+    /// Of the sharings in use, whom the instances are for.
+    scopes: Vec<Scope>,
 }
 
 /// One server of a view, under its number.
@@ -39,11 +44,30 @@ pub struct Member {
 
 /// A view, and what is behind its server numbers.
 pub struct ClientView {
+    /// The tools.
     pub view: View,
+    pub prompts: Prompts,
+    pub resources: Resources,
     pub members: Vec<Member>,
 }
 
 impl ClientView {
+    /// The answer to a request for a list.
+    pub fn list(&self, kind: Kind) -> &Rc<str> {
+        match kind {
+            Kind::Tools => &self.view.list,
+            Kind::Prompts => &self.prompts.list,
+            Kind::Resources => &self.resources.list,
+            Kind::Templates => &self.resources.templates,
+        }
+    }
+
+    /// The number of a server.
+    pub fn number(&self, instance: InstanceId) -> Option<u32> {
+        let at = self.members.iter().position(|member| member.instance == instance)?;
+        u32::try_from(at).ok()
+    }
+
     pub fn member(&self, number: u32) -> Option<&Member> {
         self.members.get(number as usize)
     }
@@ -73,11 +97,16 @@ impl Switch {
         if let Some(view) = &session.view {
             return Ok(view.clone());
         }
-        let key = key_of(&session.hello);
+        let key = Key {
+            target: session.hello.target().map(str::to_string),
+            profile: session.hello.profile.clone(),
+            max_tools: session.hello.max_tools,
+            scopes: self.scopes_of(id),
+        };
         let view = match self.views.built.get(&key) {
             Some(view) => view.clone(),
             None => {
-                let view = Rc::new(self.build_view(&key));
+                let view = Rc::new(self.build_view(&key, id));
                 self.views.built.insert(key, view.clone());
                 view
             }
@@ -88,25 +117,27 @@ impl Switch {
         Ok(view)
     }
 
-    fn build_view(&mut self, key: &Key) -> ClientView {
+    fn build_view(&mut self, key: &Key, session: SessionId) -> ClientView {
         let registry = self.loaded.registry.clone();
-        let mut servers: Vec<(&Server, InstanceId)> = Vec::new();
+        let target = key.target.as_deref();
+        let mut servers: Vec<(&Server, Spec, InstanceId)> = Vec::new();
         for server in registry.servers.iter().filter(|server| !server.disabled) {
-            servers.push((server, self.instance_for(server, key.target.as_deref())));
+            let spec = server.spec_for(target);
+            let scope = self.scope_of(session, spec.sharing);
+            servers.push((server, spec, self.instance_for(server, target, scope)));
         }
         let context = self.context.clone();
         let profiles = self.loaded.profiles.clone();
         let profile = key.profile.as_deref().and_then(|name| Some((name, profiles.get(name)?)));
-        let specs: Vec<_> =
-            servers.iter().map(|(server, _)| server.spec_for(key.target.as_deref())).collect();
-        let statics: Vec<Vec<Tool>> = specs.iter().map(|spec| static_tools(&spec.static_tools)).collect();
+        let statics: Vec<Vec<Item>> =
+            servers.iter().map(|(_, spec, _)| static_tools(&spec.static_tools)).collect();
+        let known = |id: &InstanceId, kind| self.instances.get(id)?.list(kind).items.as_deref();
         let sources: Vec<Source<'_>> = servers
             .iter()
-            .zip(&specs)
             .zip(&statics)
-            .map(|(((server, id), spec), static_tools)| Source {
+            .map(|((server, spec, id), static_tools)| Source {
                 server: server.name.as_str(),
-                tools: self.instances.get(id).and_then(|instance| instance.listing.tools.as_deref()),
+                tools: known(id, Kind::Tools),
                 static_tools,
                 enabled: spec.enabled_tools.as_deref(),
                 disabled: &spec.disabled_tools,
@@ -115,29 +146,49 @@ impl Switch {
             })
             .collect();
         let view = View::build(&sources, &Filter { profile, max_tools: key.max_tools });
-        let member = |((server, id), spec): ((&Server, InstanceId), &Spec)| Member {
+        let prompts: Vec<_> =
+            servers.iter().map(|(server, _, id)| (server.name.as_str(), known(id, Kind::Prompts))).collect();
+        let resources: Vec<_> = servers
+            .iter()
+            .map(|(server, _, id)| resources::Source {
+                server: server.name.as_str(),
+                resources: known(id, Kind::Resources),
+                templates: known(id, Kind::Templates),
+                tools: known(id, Kind::Tools).unwrap_or_default(),
+                may_have: self.may_have(*id, Kind::Resources),
+            })
+            .collect();
+        let (prompts, resources) = (Prompts::build(&prompts), Resources::build(&resources));
+        let member = |(server, spec, id): &(&Server, Spec, InstanceId)| Member {
             name: server.name.as_str().to_string(),
-            instance: id,
+            instance: *id,
             tool_timeout: spec.tool_timeout.unwrap_or(context.settings.tool_timeout),
         };
-        let members = servers.into_iter().zip(&specs).map(member).collect();
-        ClientView { view, members }
+        let members = servers.iter().map(member).collect();
+        ClientView { view, prompts, resources, members }
     }
 
-    /// The instance that serves `server` for a target: equal specs share one.
-    pub fn instance_for(&mut self, server: &Server, target: Option<&str>) -> InstanceId {
+    /// Whether a server has lists of this kind, or has not said.
+    fn may_have(&self, id: InstanceId, kind: Kind) -> bool {
+        let greeting = self.instances.get(&id).and_then(|instance| instance.greeting.as_ref());
+        greeting.is_none_or(|greeting| greeting.lists(kind))
+    }
+
+    /// The instance that serves `server` for a target and a scope: equal specs share one.
+    pub fn instance_for(&mut self, server: &Server, target: Option<&str>, scope: Scope) -> InstanceId {
         let spec = server.spec_for(target);
         let key = spec.key();
         let name = server.name.as_str();
         let alive = |instance: &&Instance| instance.order != Some(crate::upstream::instance::Order::Retire);
-        let found = self
-            .instances
-            .iter()
-            .find(|(_, instance)| instance.key == key && instance.name() == name && alive(instance));
+        let found = self.instances.iter().find(|(_, instance)| {
+            instance.key == key && instance.name() == name && instance.scope == scope && alive(instance)
+        });
         if let Some((id, _)) = found {
             return *id;
         }
-        let mut instance = Instance::new(Rc::new(server.clone()), Rc::new(spec), Instant::now());
+        let declared = self.capabilities_for(&scope);
+        let now = Instant::now();
+        let mut instance = Instance::new(Rc::new(server.clone()), Rc::new(spec), scope, declared, now);
         catalogs::load(&self.context.paths, &mut instance);
         let id = self.next_instance_id();
         self.instances.insert(id, instance);
@@ -153,15 +204,17 @@ impl Switch {
     pub fn stand_by(&mut self) {
         let registry = self.loaded.registry.clone();
         for server in registry.servers.iter().filter(|server| !server.disabled) {
-            self.instance_for(server, None);
+            if server.spec_for(None).sharing == Sharing::Shared {
+                self.instance_for(server, None, Scope::Everybody);
+            }
         }
     }
 
-    /// Starts servers whose tools nobody has ever listed.
+    /// Starts servers whose lists nobody has ever had.
     pub fn discover(&mut self, view: &ClientView) {
         for id in view.instances() {
             if let Some(instance) = self.instances.get_mut(&id)
-                && !instance.tools_settled()
+                && !Kind::ALL.into_iter().all(|kind| instance.is_settled(kind))
             {
                 instance.want(Demand::Tools);
             }
@@ -173,13 +226,23 @@ impl Switch {
         self.views.built.retain(|_, view| Rc::strong_count(view) > 1);
     }
 
+    /// These instances go: no view may lead to them.
+    pub fn forget_views_of(&mut self, gone: &[InstanceId]) {
+        self.views.built.retain(|_, view| !view.instances().any(|id| gone.contains(&id)));
+    }
+
     /// Catalogs or the registry changed: every view is built anew when it is next looked at, and clients whose
     /// list differs from the one they have had are told soon.
-    pub fn tools_changed(&mut self) {
+    pub fn lists_changed(&mut self) {
         self.views.built.clear();
         for session in self.sessions.values_mut() {
             session.view = None;
         }
+        self.announce_soon();
+    }
+
+    /// Clients whose lists differ from those they have had are told, after a short pause.
+    pub fn announce_soon(&mut self) {
         if std::mem::replace(&mut self.views.announcing, true) {
             return;
         }
@@ -197,27 +260,29 @@ impl Switch {
     fn announce(&mut self) {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
+            if self.sessions.get(&id).is_none_or(|session| session.hello.role != Role::Proxy) {
+                continue;
+            }
+            self.move_subscriptions(id);
             let Ok(view) = self.view_of(id) else { continue };
             let Some(session) = self.sessions.get_mut(&id) else { continue };
-            let tell = session.initialized && session.hello.role == Role::Proxy;
-            if tell && session.announced.as_ref() != Some(&view.view.list) {
-                session.announced = Some(view.view.list.clone());
-                reply::notification(session.out.tail(), "notifications/tools/list_changed", "{}");
-                self.dirty_sessions.insert(id);
+            if !session.initialized {
+                continue;
+            }
+            let mut told = "";
+            for kind in Kind::ALL {
+                let had = session.announced[kind as usize].replace(view.list(kind).clone());
+                if had.as_ref() != Some(view.list(kind)) && kind.changed() != told {
+                    told = kind.changed();
+                    reply::notification(session.out.tail(), told, "{}");
+                    self.dirty_sessions.insert(id);
+                }
             }
         }
     }
 }
 
 /// The tools that the registry itself describes. The registry's parser has checked them.
-fn static_tools(texts: &[String]) -> Vec<Tool> {
-    texts.iter().filter_map(|text| Tool::parse(text).ok()).collect()
-}
-
-fn key_of(hello: &Hello) -> Key {
-    Key {
-        target: hello.target().map(str::to_string),
-        profile: hello.profile.clone(),
-        max_tools: hello.max_tools,
-    }
+fn static_tools(texts: &[String]) -> Vec<Item> {
+    texts.iter().filter_map(|text| Item::parse(Kind::Tools, text).ok()).collect()
 }

@@ -1,5 +1,5 @@
-//! What a server said it can do: its tools, each as the exact text it sent, and the form in which a list is kept
-//! on disk. Never re-encodes a tool, and decides nothing about who may see it.
+//! What a server said it has: its tools, prompts, resources and templates, each as the exact text it sent, and the
+//! form in which the lists are kept on disk. Never re-encodes an entry, and decides nothing about who may see it.
 
 use std::ops::Range;
 
@@ -7,79 +7,110 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mcp::quote::quote;
+use crate::wire::scan::members;
 
 /// The version of the format [`Entry::to_json`] writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
-/// One tool of one server.
+/// The lists that a server may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Tools, Kind::Prompts, Kind::Resources, Kind::Templates];
+
+    /// The method that asks for it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Kind::Tools => "tools/list",
+            Kind::Prompts => "prompts/list",
+            Kind::Resources => "resources/list",
+            Kind::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the answer that holds it.
+    pub fn member(self) -> &'static str {
+        match self {
+            Kind::Tools => "tools",
+            Kind::Prompts => "prompts",
+            Kind::Resources => "resources",
+            Kind::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The capability of a server that has it.
+    pub fn capability(self) -> &'static str {
+        match self {
+            Kind::Tools => "tools",
+            Kind::Prompts => "prompts",
+            Kind::Resources | Kind::Templates => "resources",
+        }
+    }
+
+    /// The notification that says that it changed.
+    pub fn changed(self) -> &'static str {
+        match self {
+            Kind::Tools => "notifications/tools/list_changed",
+            Kind::Prompts => "notifications/prompts/list_changed",
+            Kind::Resources | Kind::Templates => "notifications/resources/list_changed",
+        }
+    }
+
+    /// The member by which an entry is known.
+    fn key(self) -> &'static str {
+        match self {
+            Kind::Tools | Kind::Prompts => "name",
+            Kind::Resources => "uri",
+            Kind::Templates => "uriTemplate",
+        }
+    }
+}
+
+/// One entry of a list: a tool, a prompt, a resource or a template of resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tool {
-    /// The server's own name, unescaped; never empty.
+pub struct Item {
+    /// What it is known by, as the server has it, unescaped; never empty.
     pub name: Box<str>,
-    /// The tool object's JSON as the server sent it (line breaks between tokens became spaces).
+    /// The entry's JSON as the server sent it (line breaks between tokens became spaces).
     pub text: Box<str>,
-    /// Where the name's JSON string, quotes included, is in `text`.
+    /// Where the JSON string of `name`, quotes included, is in `text`.
     name_value: Range<usize>,
-    /// `annotations.readOnlyHint` is true.
-    pub read_only: bool,
-    /// `annotations.idempotentHint` is true.
-    pub idempotent: bool,
 }
 
-/// A text that is not a tool definition.
+/// A text that is no entry.
 #[derive(Debug, thiserror::Error)]
-pub enum BadTool {
-    #[error("a tool definition is not an object with a name: {0}")]
+pub enum BadItem {
+    #[error("not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("a tool definition is not an object")]
-    NotObject,
-    #[error("a tool has an empty name")]
-    NoName,
+    #[error("not an object with one `{0}`")]
+    NotObject(&'static str),
+    #[error("an empty `{0}`")]
+    NoName(&'static str),
 }
 
-#[derive(Deserialize)]
-struct ToolHead<'a> {
-    #[serde(borrow)]
-    name: &'a RawValue,
-    #[serde(borrow)]
-    annotations: Option<&'a RawValue>,
-}
-
-/// Raw, so that a hint of a wrong type is no hint instead of an error.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Hints<'a> {
-    #[serde(borrow, rename = "readOnlyHint")]
-    read_only: Option<&'a RawValue>,
-    #[serde(borrow, rename = "idempotentHint")]
-    idempotent: Option<&'a RawValue>,
-}
-
-impl Tool {
-    /// Reads one tool object: a server's, or a static one of the registry.
-    pub fn parse(text: &str) -> Result<Tool, BadTool> {
+impl Item {
+    /// Reads one entry: a server's, or a static tool of the registry.
+    pub fn parse(kind: Kind, text: &str) -> Result<Item, BadItem> {
         let text: Box<str> = match memchr::memchr2(b'\n', b'\r', text.trim().as_bytes()) {
             Some(_) => text.trim().replace(['\n', '\r'], " ").into(),
             None => text.trim().into(),
         };
-        if !text.starts_with('{') {
-            return Err(BadTool::NotObject);
-        }
-        let head: ToolHead = serde_json::from_str(&text)?;
-        let name: String = serde_json::from_str(head.name.get())?;
+        let [Some(name_value)] =
+            members(text.as_bytes(), [kind.key()]).map_err(|_| BadItem::NotObject(kind.key()))?
+        else {
+            return Err(BadItem::NotObject(kind.key()));
+        };
+        let name: String = serde_json::from_str(&text[name_value.clone()])?;
         if name.is_empty() {
-            return Err(BadTool::NoName);
+            return Err(BadItem::NoName(kind.key()));
         }
-        let start = head.name.get().as_ptr() as usize - text.as_ptr() as usize;
-        let name_value = start..start + head.name.get().len();
-        let hints: Hints = head
-            .annotations
-            .filter(|raw| raw.get().starts_with('{'))
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
-            .unwrap_or_default();
-        let set = |hint: Option<&RawValue>| hint.is_some_and(|raw| raw.get() == "true");
-        let (read_only, idempotent) = (set(hints.read_only), set(hints.idempotent));
-        Ok(Tool { name: name.into(), text, name_value, read_only, idempotent })
+        Ok(Item { name: name.into(), text, name_value })
     }
 
     /// The name as the JSON string the server wrote, quotes included.
@@ -87,7 +118,7 @@ impl Tool {
         &self.text[self.name_value.clone()]
     }
 
-    /// Appends the tool's text under another name; every other byte stays. `name` must need no JSON escape.
+    /// Appends the entry's text under another name; every other byte stays. `name` must need no JSON escape.
     pub fn write_named(&self, name: &str, out: &mut String) {
         out.push_str(&self.text[..self.name_value.start]);
         out.push('"');
@@ -97,50 +128,50 @@ impl Tool {
     }
 }
 
-/// One page of a `tools/list` answer.
+/// One page of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
-    pub tools: Vec<Tool>,
-    /// How many entries were not tools and were left out.
+    pub items: Vec<Item>,
+    /// How many entries were none and were left out.
     pub skipped: usize,
     /// What to ask the next page with. A server may repeat itself for ever: whoever pages must set a limit.
     pub next_cursor: Option<String>,
 }
 
-/// A `tools/list` result that is no list of tools.
+/// An answer that is no list.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer to tools/list is not a list of tools: {0}")]
-pub struct BadListing(#[from] serde_json::Error);
+#[error("the answer to {0} is not a list")]
+pub struct BadListing(&'static str);
 
-#[derive(Deserialize)]
-struct Listing<'a> {
-    #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
-    #[serde(rename = "nextCursor")]
-    next_cursor: Option<String>,
+/// Reads the `result` of an answer to `kind.method()`.
+pub fn parse_page(kind: Kind, result: &str) -> Result<Page, BadListing> {
+    let bad = || BadListing(kind.method());
+    let Ok([Some(list), cursor]) = members(result.as_bytes(), [kind.member(), "nextCursor"]) else {
+        return Err(bad());
+    };
+    let list: Vec<&RawValue> = serde_json::from_str(&result[list]).map_err(|_| bad())?;
+    let next_cursor = match cursor {
+        Some(cursor) => serde_json::from_str(&result[cursor]).map_err(|_| bad())?,
+        None => None,
+    };
+    let items: Vec<Item> = list.iter().filter_map(|raw| Item::parse(kind, raw.get()).ok()).collect();
+    Ok(Page { skipped: list.len() - items.len(), items, next_cursor })
 }
 
-/// Reads the `result` of a `tools/list` answer.
-pub fn parse_page(result: &str) -> Result<Page, BadListing> {
-    let listing: Listing = serde_json::from_str(result)?;
-    let all = listing.tools.len();
-    let tools: Vec<Tool> = listing.tools.iter().filter_map(|raw| Tool::parse(raw.get()).ok()).collect();
-    Ok(Page { skipped: all - tools.len(), tools, next_cursor: listing.next_cursor })
-}
-
-/// The last good list of one server, as kept on disk.
+/// The last good lists of one server, as kept on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub server: String,
     /// The process key: a stable hash of what the child process depends on.
     pub key: u64,
-    /// The client capabilities that were declared to the server when it listed these tools.
+    /// The client capabilities that were declared to the server when it listed these.
     pub capabilities: String,
     /// Unix seconds.
     pub fetched_at: u64,
-    /// The server's `serverInfo`, as JSON text.
-    pub server_info: Option<String>,
-    pub tools: Vec<Tool>,
+    /// What the server answered to `initialize`, as JSON text.
+    pub greeting: String,
+    /// By [`Kind`]; `None`: never had.
+    pub lists: [Option<Vec<Item>>; 4],
 }
 
 /// A text that is no catalog entry of this version.
@@ -152,8 +183,8 @@ pub enum BadEntry {
     Format(u64),
     #[error("the key is not a hexadecimal number")]
     Key,
-    #[error("a catalog entry with a broken tool: {0}")]
-    Tool(#[from] BadTool),
+    #[error("a catalog entry with a broken item: {0}")]
+    Item(#[from] BadItem),
 }
 
 #[derive(Deserialize)]
@@ -163,24 +194,36 @@ struct Stored<'a> {
     key: String,
     capabilities: String,
     fetched_at: u64,
-    server_info: Option<String>,
     #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
+    greeting: &'a RawValue,
+    #[serde(borrow)]
+    tools: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    prompts: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    resources: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "resourceTemplates")]
+    templates: Option<Vec<&'a RawValue>>,
 }
 
 impl Entry {
     /// The text to keep; [`Entry::from_json`] reads it back.
     pub fn to_json(&self) -> String {
-        let texts: Vec<&str> = self.tools.iter().map(|tool| &*tool.text).collect();
-        let info = self.server_info.as_deref().map_or("null".to_owned(), quote);
-        format!(
-            "{{\"loom_catalog\":{FORMAT},\"server\":{},\"key\":\"{:016x}\",\"capabilities\":{},\"fetched_at\":{},\"server_info\":{info},\"tools\":[{}]}}",
+        let mut text = format!(
+            "{{\"loom_catalog\":{FORMAT},\"server\":{},\"key\":\"{:016x}\",\"capabilities\":{},\"fetched_at\":{},\"greeting\":{}",
             quote(&self.server),
             self.key,
             quote(&self.capabilities),
             self.fetched_at,
-            texts.join(","),
-        )
+            self.greeting,
+        );
+        for (kind, items) in Kind::ALL.into_iter().zip(&self.lists) {
+            let Some(items) = items else { continue };
+            let texts: Vec<&str> = items.iter().map(|item| &*item.text).collect();
+            text.push_str(&format!(",\"{}\":[{}]", kind.member(), texts.join(",")));
+        }
+        text.push('}');
+        text
     }
 
     /// Reads a kept entry; anything but a whole entry of this format is an error.
@@ -190,14 +233,20 @@ impl Entry {
             Ok(other) => return Err(BadEntry::Format(other.loom_catalog)),
             Err(error) => return Err(other_format(text).unwrap_or(BadEntry::Json(error))),
         };
-        let tools = stored.tools.iter().map(|raw| Tool::parse(raw.get())).collect::<Result<_, _>>()?;
+        let given = [stored.tools, stored.prompts, stored.resources, stored.templates];
+        let mut lists = [const { None }; 4];
+        for ((kind, given), list) in Kind::ALL.into_iter().zip(given).zip(&mut lists) {
+            let Some(given) = given else { continue };
+            let items = given.iter().map(|raw| Item::parse(kind, raw.get()));
+            *list = Some(items.collect::<Result<Vec<_>, _>>()?);
+        }
         Ok(Entry {
             server: stored.server,
             key: u64::from_str_radix(&stored.key, 16).map_err(|_| BadEntry::Key)?,
             capabilities: stored.capabilities,
             fetched_at: stored.fetched_at,
-            server_info: stored.server_info,
-            tools,
+            greeting: stored.greeting.get().into(),
+            lists,
         })
     }
 }

@@ -14,19 +14,35 @@ pub const NEWEST: &str = "2025-11-25";
 
 /// The methods that clients may ask; any other is unknown, whether a daemon runs or not.
 pub const METHODS: &[&str] = &[
+    "completion/complete",
     "initialize",
+    "logging/setLevel",
     "ping",
+    "prompts/get",
+    "prompts/list",
     "resources/list",
     "resources/read",
+    "resources/subscribe",
     "resources/templates/list",
+    "resources/unsubscribe",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
     "tools/call",
     "tools/list",
 ];
+
+/// What loom can, whatever its servers can today: they come and go.
+const CAPABILITIES: &str = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}},"tools":{"listChanged":true}}"#;
 
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 
 const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \
 first two underscores, its own name after them.\n";
+
+/// For the instructions of all servers together, in bytes.
+const TOLD_MAX: usize = 4096;
 
 const OUTRO: &str = "\nRead the resource loom://tools/index to find tools by server, with their schemas.\n";
 
@@ -40,22 +56,28 @@ pub fn answer(params: &str, version: &str, instructions: &str) -> String {
     let protocol = negotiate(asked(params).as_deref());
     let (version, instructions) = (quote(version), quote(instructions));
     format!(
-        "{{\"protocolVersion\":\"{protocol}\",\"capabilities\":{{\"tools\":{{\"listChanged\":true}},\"resources\":{{}}}},\
+        "{{\"protocolVersion\":\"{protocol}\",\"capabilities\":{CAPABILITIES},\
          \"serverInfo\":{{\"name\":\"loom\",\"version\":{version}}},\"instructions\":{instructions}}}"
     )
 }
 
-/// The `initialize` params loom sends to servers.
-pub fn request(protocol: &str) -> String {
+/// The `initialize` params loom sends to servers. `capabilities` is a JSON object.
+pub fn request(protocol: &str, capabilities: &str) -> String {
     let (protocol, version) = (quote(protocol), quote(env!("CARGO_PKG_VERSION")));
     format!(
-        "{{\"protocolVersion\":{protocol},\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"loom\",\"version\":{version}}}}}"
+        "{{\"protocolVersion\":{protocol},\"capabilities\":{capabilities},\"clientInfo\":{{\"name\":\"loom\",\"version\":{version}}}}}"
     )
 }
 
-/// What a model is told: the servers (name, description), those that failed (name, why), and which tools are not
-/// listed but can be called. At most 4096 bytes; what does not fit is counted.
-pub fn instructions(view: &View, servers: &[(String, String)], failed: &[(String, String)]) -> String {
+/// What a model is told: the servers (name, description), those that failed (name, why), which tools are not listed
+/// but can be called, and what servers themselves have to say (name, instructions). At most 4096 bytes without that,
+/// and as much again with it; what does not fit is counted or cut.
+pub fn instructions(
+    view: &View,
+    servers: &[(String, String)],
+    failed: &[(String, String)],
+    told: &[(String, String)],
+) -> String {
     let mut text = String::from(INTRO);
     let row = |(name, about): &(String, String)| match one_line(about) {
         about if about.is_empty() => format!("- {name}\n"),
@@ -69,6 +91,13 @@ pub fn instructions(view: &View, servers: &[(String, String)], failed: &[(String
     let title = format!("\nNot listed to keep the list short, but callable by name ({}):\n", hidden.len());
     section(&mut text, &title, &hidden, 900, |more| format!("- and {more} more, also callable\n"));
     text.push_str(OUTRO);
+    let each = TOLD_MAX / told.len().max(1);
+    for (name, told) in told {
+        let cut = told.floor_char_boundary(each.saturating_sub(name.len() + 40));
+        let more = if cut < told.len() { " […]" } else { "" };
+        // A String takes every write.
+        let _ = write!(text, "\nInstructions of {name}:\n{}{more}\n", told[..cut].trim_end());
+    }
     text
 }
 
@@ -120,7 +149,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mcp::catalog::Tool;
+    use crate::mcp::catalog::{Item, Kind};
     use crate::mcp::view::{Filter, Source};
 
     fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -128,8 +157,9 @@ mod tests {
     }
 
     fn view(hidden: usize) -> View {
-        let tools: Vec<Tool> =
-            (0..hidden).map(|n| Tool::parse(&format!(r#"{{"name":"tool_number_{n}"}}"#)).unwrap()).collect();
+        let tools: Vec<Item> = (0..hidden)
+            .map(|n| Item::parse(Kind::Tools, &format!(r#"{{"name":"tool_number_{n}"}}"#)).unwrap())
+            .collect();
         let source = Source {
             server: "db",
             tools: Some(&tools),
@@ -156,12 +186,12 @@ mod tests {
         ] {
             let got: Value = serde_json::from_str(&answer(params, "1.2.3", "hi \"you\"\n")).unwrap();
             let want = json!({
-                "protocolVersion":want,"capabilities":{"tools":{"listChanged":true},"resources":{}},
+                "protocolVersion":want,"capabilities":serde_json::from_str::<Value>(CAPABILITIES).unwrap(),
                 "serverInfo":{"name":"loom","version":"1.2.3"},"instructions":"hi \"you\"\n"
             });
             assert_eq!(got, want, "{params}");
         }
-        let sent: Value = serde_json::from_str(&request(NEWEST)).unwrap();
+        let sent: Value = serde_json::from_str(&request(NEWEST, "{}")).unwrap();
         assert_eq!((&sent["protocolVersion"], &sent["capabilities"]), (&json!(NEWEST), &json!({})));
         assert_eq!(sent["clientInfo"]["name"], "loom");
     }
@@ -170,7 +200,7 @@ mod tests {
     fn a_model_reads_what_there_is() {
         let servers = pairs(&[("db", "Queries\nsecond line"), ("bare", "")]);
         let failed = pairs(&[("loki", "LOKI_URL is \u{1b}[31mnot set")]);
-        insta::assert_snapshot!(instructions(&view(2), &servers, &failed), @"
+        insta::assert_snapshot!(instructions(&view(2), &servers, &failed, &[]), @"
         loom is one door to several MCP servers. A tool is named server__tool: the server before the first two underscores, its own name after them.
 
         Servers:
@@ -186,7 +216,7 @@ mod tests {
 
         Read the resource loom://tools/index to find tools by server, with their schemas.
         ");
-        insta::assert_snapshot!(instructions(&view(0), &[], &[]), @"
+        insta::assert_snapshot!(instructions(&view(0), &[], &[], &[]), @"
         loom is one door to several MCP servers. A tool is named server__tool: the server before the first two underscores, its own name after them.
 
         Read the resource loom://tools/index to find tools by server, with their schemas.
@@ -197,9 +227,19 @@ mod tests {
     fn it_never_grows_beyond_its_bound() {
         let many: Vec<(String, String)> =
             (0..500).map(|n| (format!("{n}{}", "s".repeat(29)), "ü".repeat(5000))).collect();
-        let text = instructions(&view(10_000), &many, &many);
+        let text = instructions(&view(10_000), &many, &many, &[]);
         assert!(text.len() <= 4096, "{}", text.len());
         assert!(text.contains("also callable\n"), "{text}");
         assert!(text.ends_with(OUTRO), "{text}");
+        let told = instructions(
+            &view(0),
+            &[],
+            &[],
+            &[("db".into(), "é".repeat(9000)), ("x".into(), "Be nice.".into())],
+        );
+        assert!(
+            told.len() <= 8192 && told.contains("[…]\n") && told.contains("\nInstructions of x:\nBe nice.\n"),
+            "{told}"
+        );
     }
 }

@@ -5,6 +5,11 @@ use crate::mcp::quote::quote;
 use crate::mcp::view::View;
 use crate::nearest::nearest;
 
+/// What every address of loom's begins with.
+pub const SCHEME: &str = "loom://";
+/// And every other name of a server's resource; the server's name and a slash follow.
+pub const ALIAS: &str = "loom://r/";
+
 /// A parsed `loom://` address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uri {
@@ -46,7 +51,7 @@ const TEMPLATES: [(&str, &str, &str); 2] = [
 
 /// Reads an address; the error is a sentence for the client.
 pub fn parse(uri: &str) -> Result<Uri, String> {
-    let Some(path) = uri.strip_prefix("loom://") else {
+    let Some(path) = uri.strip_prefix(SCHEME) else {
         return Err(format!("{uri} is not a loom:// resource"));
     };
     let parts: Vec<&str> = path.split('/').collect();
@@ -112,16 +117,14 @@ pub fn tools(view: &View, cap_bytes: usize) -> String {
     text
 }
 
-/// The `resources/list` result.
-pub fn resources_list() -> String {
-    let rows: Vec<String> = FIXED.iter().map(|row| entry("uri", row)).collect();
-    format!("{{\"resources\":[{}]}}", rows.join(","))
+/// loom's own entries of `resources/list`.
+pub fn resource_rows() -> Vec<String> {
+    FIXED.iter().map(|row| entry("uri", row)).collect()
 }
 
-/// The `resources/templates/list` result.
-pub fn templates_list() -> String {
-    let rows: Vec<String> = FIXED.iter().chain(&TEMPLATES).map(|row| entry("uriTemplate", row)).collect();
-    format!("{{\"resourceTemplates\":[{}]}}", rows.join(","))
+/// loom's own entries of `resources/templates/list`.
+pub fn template_rows() -> Vec<String> {
+    FIXED.iter().chain(&TEMPLATES).map(|row| entry("uriTemplate", row)).collect()
 }
 
 /// The `resources/read` result with one JSON text.
@@ -181,13 +184,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mcp::catalog::Tool;
+    use crate::mcp::catalog::{Item, Kind};
     use crate::mcp::view::{Filter, Source};
 
     fn view(counts: &[(&str, usize)], max_tools: Option<usize>) -> View {
-        let lists: Vec<Vec<Tool>> = counts
+        let lists: Vec<Vec<Item>> = counts
             .iter()
-            .map(|(_, n)| (0..*n).map(|i| Tool::parse(&format!(r#"{{"name":"t{i}"}}"#)).unwrap()).collect())
+            .map(|(_, n)| {
+                (0..*n).map(|i| Item::parse(Kind::Tools, &format!(r#"{{"name":"t{i}"}}"#)).unwrap()).collect()
+            })
             .collect();
         let sources: Vec<Source> = counts
             .iter()
@@ -305,8 +310,8 @@ mod tests {
 
     #[test]
     fn lists_and_answers_are_what_a_client_expects() {
-        assert_eq!(json(&resources_list())["resources"].as_array().unwrap().len(), 5);
-        let templates = json(&templates_list());
+        assert_eq!(resource_rows().len(), 5);
+        let templates = json(&format!(r#"{{"resourceTemplates":[{}]}}"#, template_rows().join(",")));
         assert_eq!(templates["resourceTemplates"].as_array().unwrap().len(), 7);
         assert_eq!(templates["resourceTemplates"][5]["uriTemplate"], "loom://tools/page/{page}");
         assert_eq!(

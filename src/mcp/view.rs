@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::mcp::catalog::Tool;
+use crate::mcp::catalog::Item;
 use crate::mcp::profile::matches;
 use crate::mcp::toolname::expose;
 use crate::nearest::nearest;
@@ -17,9 +17,9 @@ use crate::settings::file::Profile;
 pub struct Source<'a> {
     pub server: &'a str,
     /// What it listed; `None` when it never did.
-    pub tools: Option<&'a [Tool]>,
+    pub tools: Option<&'a [Item]>,
     /// Advertised while `tools` is `None`.
-    pub static_tools: &'a [Tool],
+    pub static_tools: &'a [Item],
     /// Only these tools are allowed (patterns, see [`matches`]).
     pub enabled: Option<&'a [String]>,
     /// These are not (patterns).
@@ -47,8 +47,6 @@ pub enum Route<'v> {
         own: &'v str,
         /// The same as the JSON string the server wrote, quotes included.
         own_json: &'v str,
-        read_only: bool,
-        idempotent: bool,
     },
     /// A known server that never listed its tools: routed by prefix. `rest` is what follows `server__`; it is the
     /// tool's own name unless the exposed name was escaped or shortened, so list first and route again if possible.
@@ -95,8 +93,6 @@ struct Shown {
     server: u32,
     own: Box<str>,
     own_json: Box<str>,
-    read_only: bool,
-    idempotent: bool,
     /// In `list`, or in `hidden_texts`.
     text: Range<usize>,
 }
@@ -142,14 +138,7 @@ impl View {
         match self.index.get(name) {
             Some(Slot::Tool(at)) => {
                 let tool = &self.tools[*at as usize];
-                let (read_only, idempotent) = (tool.read_only, tool.idempotent);
-                Route::Tool {
-                    server: tool.server,
-                    own: &tool.own,
-                    own_json: &tool.own_json,
-                    read_only,
-                    idempotent,
-                }
+                Route::Tool { server: tool.server, own: &tool.own, own_json: &tool.own_json }
             }
             Some(Slot::Refused(server, reason)) => Route::Refused { server: *server, reason: *reason },
             None => self.route_by_prefix(name),
@@ -274,7 +263,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds one tool; of two with one exposed name the first stays.
-    fn add(&mut self, number: usize, source: &Source, tool: &Tool) {
+    fn add(&mut self, number: usize, source: &Source, tool: &Item) {
         let (server, exposed) = (number as u32, expose(source.server, &tool.name));
         if self.index.contains_key(exposed.as_str()) {
             return;
@@ -291,18 +280,11 @@ impl<'a> Draft<'a> {
         let text = self.write(&exposed, tool);
         self.index.insert(exposed.into(), Slot::Tool(self.tools.len() as u32));
         self.servers[number].tools += 1;
-        self.tools.push(Shown {
-            server,
-            own: tool.name.clone(),
-            own_json: tool.name_json().into(),
-            read_only: tool.read_only,
-            idempotent: tool.idempotent,
-            text,
-        });
+        self.tools.push(Shown { server, own: tool.name.clone(), own_json: tool.name_json().into(), text });
     }
 
     /// Puts the tool's text into the list or, over the budget, beside it.
-    fn write(&mut self, exposed: &str, tool: &Tool) -> Range<usize> {
+    fn write(&mut self, exposed: &str, tool: &Item) -> Range<usize> {
         let over = self.filter.max_tools.is_some_and(|most| self.tools.len() >= most);
         if over {
             self.hidden.push(exposed.to_owned());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::queue::{Held, Queue, Waits};
+use super::session::Session;
 use super::way::{Absence, Way};
 use crate::fault::Plain;
 use crate::mcp::initialize::{self, METHODS};
@@ -16,9 +17,6 @@ use crate::wire::id::{Id, is_id};
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
 use crate::wire::{LINE_MAX, scan};
-
-/// The id of a repeated handshake: its answer is not for the client.
-pub const REPLAY_ID: &[u8] = br#""loom/replay""#;
 
 /// With so many open calls the client is likely to be in the middle of writing more.
 const CROWD: usize = 8;
@@ -34,18 +32,14 @@ struct Sent {
 enum Kind<'a> {
     Request { id: &'a [u8], method: &'a [u8] },
     Notification { method: &'a [u8] },
-    Answer,
+    Answer { id: &'a [u8] },
 }
 
 pub struct Desk {
     pub way: Way,
     sent: HashMap<Id, Sent>,
     queue: Queue,
-    /// The client's `initialize` line.
-    handshake: Option<Vec<u8>>,
-    /// The client has had its answer to `initialize`.
-    greeted: bool,
-    initialized: bool,
+    session: Session,
     /// `uplink` is writing to the socket: what it writes is settled when it has done.
     pub writing: bool,
     /// `downlink` is writing to the client what is no longer noted here.
@@ -62,9 +56,7 @@ impl Desk {
             way: Way::Soon,
             sent: HashMap::default(),
             queue: Queue::new(waits),
-            handshake: None,
-            greeted: false,
-            initialized: false,
+            session: Session::default(),
             writing: false,
             delivering: false,
             fatal: None,
@@ -110,7 +102,7 @@ impl Desk {
                 return reply::error(to_client, b"null", code::INVALID_REQUEST, text, &Detail::default());
             }
             (None, Some(method)) => Kind::Notification { method },
-            (_, None) => Kind::Answer,
+            (id, None) => Kind::Answer { id: id.unwrap_or(b"null") },
         };
         match kind {
             Kind::Request { id, method } => self.request(line, id, method, now, to_daemon, to_client),
@@ -118,8 +110,11 @@ impl Desk {
                 let params = get(envelope.params).unwrap_or(b"{}");
                 self.notification(line, method, params, now, to_daemon);
             }
-            Kind::Answer if self.way.stream().is_some() => push_line(to_daemon, line),
-            Kind::Answer => {}
+            // One that no daemon waits for any more is dropped.
+            Kind::Answer { id } if self.session.answers(id) && self.way.stream().is_some() => {
+                push_line(to_daemon, line);
+            }
+            Kind::Answer { .. } => {}
         }
     }
 
@@ -153,10 +148,11 @@ impl Desk {
         let call = method == br#""tools/call""#;
         let handshake = method == br#""initialize""#;
         if handshake {
-            self.handshake = Some(line.to_vec());
+            self.session.note(method, line);
         }
         match &self.way {
             Way::Open(_) => {
+                self.session.note(method, line);
                 self.sent.insert(id.into(), Sent { again: (!call).then(|| line.into()) });
                 push_line(to_daemon, line);
             }
@@ -197,7 +193,7 @@ impl Desk {
         let params = params.and_then(|range| std::str::from_utf8(&line[range]).ok()).unwrap_or("{}");
         let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let answer = initialize::answer(params, env!("CARGO_PKG_VERSION"), &format!("{text}{hint}"));
-        self.greeted = true;
+        self.session.greeted = true;
         reply::result(to_client, id, answer.as_bytes());
     }
 
@@ -210,7 +206,7 @@ impl Desk {
         to_daemon: &mut Vec<u8>,
     ) {
         match method {
-            br#""notifications/initialized""# => self.initialized = true,
+            br#""notifications/initialized""# => self.session.initialized = true,
             br#""notifications/cancelled""# if self.cancel(params) => return,
             _ => {}
         }
@@ -240,15 +236,14 @@ impl Desk {
     /// A line of the daemon's: `true` when it is for the client.
     pub fn daemon_line(&mut self, line: &[u8], now: Instant) -> bool {
         match reply::leading_id(line) {
-            Some((REPLAY_ID, false)) => false,
             Some((id, false)) => {
                 self.sent.remove(id);
-                if !self.greeted && self.handshake.as_deref().is_some_and(|handshake| has_id(handshake, id)) {
-                    self.greeted = true;
-                }
+                self.session.greeted && !id.starts_with(b"\"") || self.session.answered(id)
+            }
+            Some((id, true)) => {
+                self.session.asked(id);
                 true
             }
-            Some((_, true)) => true,
             None if line.starts_with(br#"{"jsonrpc":"2.0","method":"loom/"#) => {
                 self.daemon_word(line, now);
                 false
@@ -291,6 +286,7 @@ impl Desk {
     pub fn daemon_gone(&mut self, now: Instant, to_client: &mut Vec<u8>) {
         self.way = Way::Soon;
         self.queue.restart(now);
+        self.session.forget_asks(to_client);
         for (id, sent) in self.sent.drain() {
             match sent.again {
                 Some(line) => self.queue.push(id, false, line, now),
@@ -307,7 +303,7 @@ impl Desk {
     pub fn close(&mut self, absence: Absence, to_client: &mut Vec<u8>) {
         for held in self.queue.take() {
             if let Some(id) = &held.id {
-                let handshake = self.handshake.as_deref().is_some_and(|line| line == &*held.line);
+                let handshake = self.session.is_handshake(&held.line);
                 self.answer_closed(&held.line, id.as_bytes(), handshake, &absence, to_client);
             }
         }
@@ -327,27 +323,16 @@ impl Desk {
         }
     }
 
-    /// The handshake, if it was had before.
-    fn replay(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let Some(handshake) = self.handshake.as_deref().filter(|_| self.greeted) else { return out };
-        if let Ok([Some(id)]) = scan::members(handshake, ["id"]) {
-            reply::splice(&mut out, handshake, &[(id, REPLAY_ID)]);
-        }
-        if self.initialized {
-            reply::notification(&mut out, "notifications/initialized", "{}");
-        }
-        out
-    }
-
     /// A daemon is there. Returns what it is told first: the handshake, if the client had one before, and everything
     /// that waited. A client that had its handshake from an earlier daemon is told to look at the tools again.
     pub fn begin(&mut self, to_client: &mut Vec<u8>) -> Vec<u8> {
         self.way = Way::Opening;
-        let mut out = self.replay();
+        let mut out = self.session.replay();
         self.release(&mut out);
-        if self.greeted && self.initialized {
-            reply::notification(to_client, "notifications/tools/list_changed", "{}");
+        if self.session.greeted && self.session.initialized {
+            for list in ["tools", "prompts", "resources"] {
+                reply::notification(to_client, &format!("notifications/{list}/list_changed"), "{}");
+            }
         }
         out
     }
@@ -367,6 +352,9 @@ impl Desk {
         for Held { id, call, line, .. } in self.queue.take() {
             push_line(out, &line);
             if let Some(id) = id {
+                if let (false, Ok([Some(method)])) = (call, scan::members(&line, ["method"])) {
+                    self.session.note(&line[method], &line);
+                }
                 self.sent.insert(id, Sent { again: (!call).then_some(line) });
             }
         }
@@ -382,10 +370,6 @@ fn is_served(method: &[u8]) -> bool {
 fn push_line(out: &mut Vec<u8>, line: &[u8]) {
     out.extend_from_slice(line);
     out.push(b'\n');
-}
-
-fn has_id(line: &[u8], id: &[u8]) -> bool {
-    scan::members(line, ["id"]).is_ok_and(|[found]| found.is_some_and(|found| &line[found] == id))
 }
 
 #[cfg(test)]

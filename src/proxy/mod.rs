@@ -7,6 +7,7 @@
 pub mod desk;
 pub mod downlink;
 pub mod queue;
+pub mod session;
 pub mod socket;
 pub mod starts;
 pub mod stdio;

@@ -12,6 +12,26 @@ use crate::registry::{Registry, Server};
 /// Commands and arguments that begin so are paths below the registry's root.
 const RELATIVE: [&str; 3] = ["scripts/", "mcp/", "./"];
 
+/// What is behind a server, with nothing left to look up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    Process(Ready),
+    Elsewhere(Address),
+}
+
+/// Where a server elsewhere is. Header values may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Address").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 /// What to start, with nothing left to look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready {
@@ -35,10 +55,10 @@ pub enum LaunchError {
     },
     #[error("server `{server}`: its folder `{cwd}` is not absolute")]
     Folder { server: String, cwd: String },
-    #[error("server `{server}`: a value has a NUL character")]
+    #[error("server `{server}`: a value has a NUL or a line end in it")]
     Nul { server: String },
-    #[error("server `{server}` is elsewhere ({url}), and servers by URL are not part of this version yet")]
-    Elsewhere { server: String, url: String },
+    #[error("server `{server}`: `{url}` is not an http or https URL")]
+    Url { server: String, url: String },
 }
 
 impl Explain for LaunchError {
@@ -55,7 +75,7 @@ pub fn resolve(
     registry: &Registry,
     scope: &Scope<'_>,
     loom: &Path,
-) -> Result<Ready, LaunchError> {
+) -> Result<Resolved, LaunchError> {
     let server = server.name.to_string();
     let mut expander = Expander { scope, root: &registry.root, missing: Vec::new() };
     let (program, args) = match &spec.launch {
@@ -65,7 +85,15 @@ pub fn resolve(
             all.extend(expander.paths(args));
             (loom.display().to_string(), all)
         }
-        Launch::Url { url } => return Err(LaunchError::Elsewhere { server, url: url.clone() }),
+        Launch::Url { url } => {
+            let url = expander.text(url);
+            let headers = spec.headers.iter().map(|(name, value)| (name.clone(), expander.text(value)));
+            let address = Address { url, headers: headers.collect() };
+            return match expander.missing.is_empty() {
+                true => elsewhere(address, server),
+                false => Err(LaunchError::Missing { server, missing: expander.missing }),
+            };
+        }
     };
     let env = spec.env.iter().map(|(name, value)| (name.clone(), expander.text(value))).collect();
     let cwd = spec.cwd.as_deref().map(|cwd| expander.text(cwd));
@@ -73,7 +101,19 @@ pub fn resolve(
         return Err(LaunchError::Missing { server, missing: expander.missing });
     }
     let ready = Ready { program, args, env, cwd: cwd.map(PathBuf::from) };
-    check(ready, server)
+    check(ready, server).map(Resolved::Process)
+}
+
+fn elsewhere(address: Address, server: String) -> Result<Resolved, LaunchError> {
+    let known = ["http://", "https://"].iter().any(|scheme| address.url.starts_with(scheme));
+    if !known {
+        return Err(LaunchError::Url { server, url: address.url });
+    }
+    let texts = address.headers.iter().map(|(_, value)| value);
+    if texts.chain([&address.url]).any(|text| text.contains(['\0', '\r', '\n'])) {
+        return Err(LaunchError::Nul { server });
+    }
+    Ok(Resolved::Elsewhere(address))
 }
 
 /// What only the expanded values can show.
@@ -152,6 +192,10 @@ mod tests {
         let server = &registry.servers[0];
         resolve(server, &server.spec_for(Some("codex")), &registry, &scope, Path::new("/bin/loom"))
             .map_err(|error| error.to_string())
+            .and_then(|resolved| match resolved {
+                Resolved::Process(ready) => Ok(ready),
+                Resolved::Elsewhere(address) => Err(format!("{} {:?}", address.url, address.headers)),
+            })
     }
 
     fn text(items: &[&str]) -> Vec<String> {
@@ -203,10 +247,17 @@ mod tests {
                  ${workspace} is not known here",
             ),
             ("command: x\ncwd: ${env:SET}", "server `s`: its folder `value` is not absolute"),
-            ("command: x\nargs: [\"${env:NUL}\"]", "server `s`: a value has a NUL character"),
+            ("command: x\nargs: [\"${env:NUL}\"]", "server `s`: a value has a NUL or a line end in it"),
+            ("url: https://x.example/mcp", "https://x.example/mcp []"),
             (
-                "url: https://x.example/mcp",
-                "server `s` is elsewhere (https://x.example/mcp), and servers by URL are not part of this version yet",
+                "url: \"https://x.example/${env:SET}\"\nheaders: { Authorization: \"Bearer ${env:SET}\" }",
+                r#"https://x.example/value [("Authorization", "Bearer value")]"#,
+            ),
+            ("url: https://x.example\nheaders: { X: \"${env:GONE}\" }", "server `s`: GONE is not set (env)"),
+            ("url: \"${env:SET}\"", "server `s`: `value` is not an http or https URL"),
+            (
+                "url: https://x.example\nheaders: { X: \"${env:NUL}\" }",
+                "server `s`: a value has a NUL or a line end in it",
             ),
         ] {
             assert_eq!(ready(fields), Err(want.to_owned()), "{fields}");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::registry::name::ServerName;
-use crate::registry::spec::{Launch, Spec, SpecPatch};
+use crate::registry::spec::{Launch, Sharing, Spec, SpecPatch};
 
 pub mod diff;
 pub mod environ;
@@ -95,6 +95,12 @@ impl Server {
         }
     }
 
+    /// Whether some target shares it in this way.
+    pub fn shares(&self, sharing: Sharing) -> bool {
+        let patched = self.targets.values().filter_map(|patch| patch.sharing);
+        !self.disabled && patched.chain([self.base.sharing]).any(|own| own == sharing)
+    }
+
     /// The targets that differ from the common spec.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
         self.targets.keys().map(String::as_str)
@@ -110,11 +116,19 @@ impl Server {
             Launch::Builtin { args, .. } => texts.extend(args.iter().map(String::as_str)),
             Launch::Url { url } => texts.push(url),
         }
-        texts.extend(self.base.env.values().chain(&self.base.cwd).map(String::as_str));
+        let base = &self.base;
+        texts.extend(base.env.values().chain(base.headers.values()).chain(&base.cwd).map(String::as_str));
         for patch in self.targets.values() {
             texts.extend(patch.start.iter().map(|start| start.text()));
             texts.extend(
-                patch.args.iter().flatten().chain(patch.env.values()).chain(&patch.cwd).map(String::as_str),
+                patch
+                    .args
+                    .iter()
+                    .flatten()
+                    .chain(patch.env.values())
+                    .chain(patch.headers.values())
+                    .chain(&patch.cwd)
+                    .map(String::as_str),
             );
         }
         texts

@@ -10,6 +10,9 @@ pub struct Spec {
     pub description: String,
     /// Variables of the child; values are templates, unexpanded.
     pub env: BTreeMap<String, String>,
+    /// HTTP headers for a server elsewhere; values are templates, unexpanded.
+    pub headers: BTreeMap<String, String>,
+    pub sharing: Sharing,
     /// Names of variables that the child gets from loom's own environment.
     pub env_pass: Vec<String>,
     /// Working directory of the child; a template.
@@ -34,6 +37,29 @@ pub struct Spec {
     pub static_tools: Vec<String>,
     /// A free label.
     pub hint: String,
+}
+
+/// Which clients share one instance of a server.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Sharing {
+    /// All of them: it is offered no roots, and may ask a client only while that client alone has calls on it.
+    #[default]
+    Shared,
+    /// Each client has its own, and is asked whatever that asks.
+    PerClient,
+    /// Clients with equal roots share one.
+    PerWorkspace,
+}
+
+impl Sharing {
+    /// The words of the registry.
+    pub const WORDS: [&'static str; 3] = ["shared", "per-client", "per-workspace"];
+
+    /// Reads a word of the registry.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Sharing::Shared, Sharing::PerClient, Sharing::PerWorkspace];
+        Self::WORDS.iter().position(|known| *known == word).map(|at| all[at])
+    }
 }
 
 /// What is behind a server.
@@ -62,6 +88,8 @@ pub struct SpecPatch {
     pub args: Option<Vec<String>>,
     pub description: Option<String>,
     pub env: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
+    pub sharing: Option<Sharing>,
     pub env_pass: Option<Vec<String>>,
     pub cwd: Option<String>,
     pub timeout: Option<Duration>,
@@ -134,6 +162,8 @@ impl Spec {
             launch: start.with(Vec::new()),
             description: String::new(),
             env: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            sharing: Sharing::default(),
             env_pass: Vec::new(),
             cwd: None,
             timeout: None,
@@ -154,10 +184,14 @@ impl Spec {
     pub fn patched(&self, patch: &SpecPatch) -> Spec {
         let mut env = self.env.clone();
         env.extend(patch.env.clone());
+        let mut headers = self.headers.clone();
+        headers.extend(patch.headers.clone());
         Spec {
             launch: self.launch.patched(patch.start.as_ref(), patch.args.as_ref()),
             description: text_over(&patch.description, &self.description),
             env,
+            headers,
+            sharing: patch.sharing.unwrap_or(self.sharing),
             env_pass: over(&patch.env_pass, &self.env_pass),
             cwd: patch.cwd.clone().or_else(|| self.cwd.clone()),
             timeout: patch.timeout.or(self.timeout),
@@ -173,7 +207,8 @@ impl Spec {
         }
     }
 
-    /// A number for everything that the child process depends on: launch, `env`, `env_pass`, `cwd`. Specs with
+    /// A number for everything that the child process depends on: launch, `env`, `env_pass`, `cwd`, and for a server
+    /// elsewhere `headers`; and who shares it. Specs with
     /// equal keys share a process. The same over runs, machines and builds (FNV-1a, 64 bits).
     pub fn key(&self) -> u64 {
         let mut key = Fnv::new();
@@ -185,6 +220,12 @@ impl Spec {
         key.list("env", self.env.iter().flat_map(|(name, value)| [name, value]));
         key.list("env_pass", &self.env_pass);
         key.list("cwd", &self.cwd);
+        if !self.headers.is_empty() {
+            key.list("headers", self.headers.iter().flat_map(|(name, value)| [name, value]));
+        }
+        if self.sharing != Sharing::Shared {
+            key.list(Sharing::WORDS[self.sharing as usize], []);
+        }
         key.0
     }
 }
@@ -195,6 +236,13 @@ fn over<T: Clone>(new: &Option<T>, old: &T) -> T {
 
 fn text_over(new: &Option<String>, old: &str) -> String {
     new.as_deref().filter(|text| !text.is_empty()).unwrap_or(old).to_owned()
+}
+
+/// A number for a text, the same over runs, machines and builds.
+pub fn fnv(text: &str) -> u64 {
+    let mut sum = Fnv::new();
+    sum.bytes(text.as_bytes());
+    sum.0
 }
 
 /// FNV-1a over a text in which every part has its length before it, so that no two lists look alike.

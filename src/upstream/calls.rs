@@ -2,20 +2,45 @@
 
 use foldhash::HashMap;
 
+use crate::mcp::catalog::Kind;
 use crate::wire::id::Id;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Who asked, and how to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// A client's call: its connection, its own id (raw JSON) and its own progress token (raw JSON).
-    Client { session: u32, id: Id, token: Option<Id> },
+    /// A client's request: its connection, its own id (raw JSON) and its own progress token (raw JSON).
+    Client { session: u32, id: Id, token: Option<Id>, purpose: Purpose },
     /// loom's own handshake.
     Initialize,
-    /// loom's own `tools/list`; later pages carry what the earlier ones brought.
-    List,
+    /// loom's own request for a list; later pages carry what the earlier ones brought.
+    List(Kind),
+    /// A request of loom's own whose answer says nothing that matters.
+    Errand,
+}
+
+/// What is done with the answer to a client's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The result of a tool, which may be cut to the client's limit.
+    Tool,
+    /// Passed on as it is.
+    Plain,
+    /// Task ids in it are told as loom's.
+    Task,
+    /// An error is no answer yet: other servers may know the resource.
+    Search(Box<Search>),
+}
+
+/// Servers that may still know what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// The client's line.
+    pub line: Box<[u8]>,
+    /// Numbers of the servers in the client's view, the next one first.
+    pub rest: Vec<u32>,
 }
 
 /// One call that has not been answered.
@@ -134,6 +159,15 @@ impl Calls {
         ids
     }
 
+    /// The clients that have a call in the server's hands, each once.
+    pub fn callers(&self) -> impl Iterator<Item = u32> {
+        let sessions = self.open.values().filter_map(|open| match &open.asker {
+            Asker::Client { session, .. } if open.sent.is_some() => Some(*session),
+            _ => None,
+        });
+        sessions.collect::<BTreeSet<u32>>().into_iter()
+    }
+
     /// When the first call runs out of time.
     pub fn first_deadline(&self) -> Option<Instant> {
         self.open.values().map(|open| open.deadline).min()
@@ -171,7 +205,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(9);
 
     fn client(n: u8) -> Asker {
-        Asker::Client { session: 1, id: Id::from(&[b'0' + n][..]), token: None }
+        Asker::Client { session: 1, id: Id::from(&[b'0' + n][..]), token: None, purpose: Purpose::Plain }
     }
 
     #[test]
@@ -212,7 +246,7 @@ mod tests {
         let now = Instant::now();
         let mut calls = Calls::default();
         let (list, call) = (calls.mint(), calls.mint());
-        calls.sent(list, Asker::List, now, LIMIT, 0..1);
+        calls.sent(list, Asker::Errand, now, LIMIT, 0..1);
         calls.sent(call, client(1), now, LIMIT, 1..2);
         assert_eq!(calls.under_way(), 1);
         calls.remove(list);
@@ -226,9 +260,9 @@ mod tests {
         let now = Instant::now();
         let mut calls = Calls::default();
         let id = calls.mint();
-        calls.sent(id, Asker::List, now, LIMIT, 0..1);
+        calls.sent(id, Asker::Errand, now, LIMIT, 0..1);
         let later = now + LIMIT / 2;
-        assert_eq!(calls.progress(id, later), Some(&Asker::List));
+        assert_eq!(calls.progress(id, later), Some(&Asker::Errand));
         assert_eq!(calls.first_deadline(), Some(later + LIMIT));
         assert_eq!(calls.progress(99, later), None);
     }

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use super::calls::{Asker, Calls};
 use super::life::{History, ServerState, Trouble};
 use super::meter::Meter;
-use crate::mcp::catalog::Tool;
+use super::task::Tasks;
+use crate::mcp::catalog::{Item, Kind};
 use crate::registry::Server;
 use crate::registry::spec::Spec;
 use crate::wire::outbox::Outbox;
@@ -55,20 +56,63 @@ pub struct Counts {
     pub answered: u64,
 }
 
-/// What is known of the server's tools.
+/// Who an instance is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Everybody,
+    /// One connection.
+    Client(u32),
+    /// Clients with these roots: the result of `roots/list`.
+    Workspace(Rc<str>),
+}
+
+/// What a server answered to `initialize`.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The result as it came.
+    pub text: Rc<str>,
+    capabilities: serde_json::Value,
+    pub instructions: Option<String>,
+}
+
+impl Greeting {
+    /// `None`: not a JSON object.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).ok().filter(serde_json::Value::is_object)?;
+        Some(Greeting {
+            text: text.into(),
+            capabilities: value["capabilities"].clone(),
+            instructions: value["instructions"].as_str().map(str::to_owned),
+        })
+    }
+
+    /// Whether it declares a capability.
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.get(capability).is_some_and(|found| !found.is_null())
+    }
+
+    /// Whether it is worth asking for a list. A server that declares nothing at all is asked for tools.
+    pub fn lists(&self, kind: Kind) -> bool {
+        let nothing = self.capabilities.as_object().is_none_or(serde_json::Map::is_empty);
+        self.can(kind.capability()) || (nothing && kind == Kind::Tools)
+    }
+}
+
+/// What is known of one list of a server.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// `None`: never listed, not even by an earlier daemon.
-    pub tools: Option<Rc<[Tool]>>,
+    pub items: Option<Rc<[Item]>>,
     /// The last attempt to list them failed, or the list is from an earlier life of a server that is gone.
     pub stale: bool,
     /// Pages of a listing under way.
-    pub pages: Vec<Tool>,
+    pub pages: Vec<Item>,
     /// Cursors that have been followed: a server that repeats one would page for ever.
     pub cursors: HashSet<String>,
     /// A listing is under way.
     pub busy: bool,
-    /// The server said that its tools changed while a listing was under way.
+    /// The server said that it changed while a listing was under way.
     pub again: bool,
     /// Why there is no list.
     pub error: Option<String>,
@@ -81,6 +125,7 @@ pub struct Instance {
     pub state: ServerState,
     pub history: History,
     pub calls: Calls,
+    pub tasks: Tasks,
     pub out: Outbox,
     /// Bytes of a line that has not come whole.
     pub held: usize,
@@ -91,7 +136,14 @@ pub struct Instance {
     pub wake: Rc<Notify>,
     /// The writer of the backlog looks again.
     pub backlog: Rc<Notify>,
-    pub listing: Listing,
+    pub scope: Scope,
+    /// The capabilities that loom declares to it, as JSON.
+    pub declared: Rc<str>,
+    pub greeting: Option<Greeting>,
+    /// By [`Kind`].
+    pub lists: [Listing; 4],
+    /// A list changed since they were last written to disk.
+    pub unsaved: bool,
     pub counts: Counts,
     pub meter: Option<Meter>,
     pub used: Instant,
@@ -105,7 +157,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub fn new(server: Rc<Server>, spec: Rc<Spec>, now: Instant) -> Self {
+    pub fn new(server: Rc<Server>, spec: Rc<Spec>, scope: Scope, declared: Rc<str>, now: Instant) -> Self {
         Instance {
             key: spec.key(),
             server,
@@ -113,6 +165,7 @@ impl Instance {
             state: ServerState::Idle,
             history: History::default(),
             calls: Calls::default(),
+            tasks: Tasks::default(),
             out: Outbox::default(),
             held: 0,
             pipe: None,
@@ -120,7 +173,11 @@ impl Instance {
             order: None,
             wake: Rc::default(),
             backlog: Rc::default(),
-            listing: Listing::default(),
+            scope,
+            declared,
+            greeting: None,
+            lists: Default::default(),
+            unsaved: false,
             counts: Counts::default(),
             meter: None,
             used: now,
@@ -148,8 +205,17 @@ impl Instance {
     }
 
     /// The handshake is done.
-    pub fn is_ready(&mut self) {
+    pub fn now_ready(&mut self) {
         self.state = ServerState::Ready { pid: self.pid };
+    }
+
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, ServerState::Ready { .. })
+    }
+
+    /// Something can be written to it.
+    pub fn is_linked(&self) -> bool {
+        self.pipe.is_some()
     }
 
     /// Asks the keeper for a start, unless a process runs.
@@ -218,14 +284,37 @@ impl Instance {
         self.calls.wait_again(unsent);
         self.out.reset();
         self.held = 0;
-        self.listing.busy = false;
-        self.listing.again = false;
-        self.listing.pages.clear();
+        for list in &mut self.lists {
+            list.busy = false;
+            list.again = false;
+            list.pages.clear();
+        }
         self.calls.ids(|open| open.sent.is_some())
     }
 
-    /// Nothing to wait for: its tools are known, or cannot be.
-    pub fn tools_settled(&self) -> bool {
-        self.listing.tools.is_some() || self.listing.error.is_some() || self.state.trouble().is_some()
+    pub fn list(&self, kind: Kind) -> &Listing {
+        &self.lists[kind as usize]
+    }
+
+    pub fn list_mut(&mut self, kind: Kind) -> &mut Listing {
+        &mut self.lists[kind as usize]
+    }
+
+    /// Nothing to wait for: a list is known, or cannot be.
+    pub fn is_settled(&self, kind: Kind) -> bool {
+        let list = self.list(kind);
+        list.items.is_some() || list.error.is_some() || self.state.trouble().is_some()
+    }
+
+    /// Why there is no list of some kind.
+    pub fn list_error(&self) -> Option<&String> {
+        self.lists.iter().find_map(|list| list.error.as_ref())
+    }
+
+    /// What kept its lists from being had may be over.
+    pub fn forgive_lists(&mut self) {
+        for list in &mut self.lists {
+            list.error = None;
+        }
     }
 }

@@ -10,3 +10,4 @@ pub mod instance;
 pub mod life;
 pub mod meter;
 pub mod stderr;
+pub mod task;

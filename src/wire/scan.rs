@@ -28,15 +28,17 @@ pub struct Envelope {
     pub params: Place,
     pub result: Place,
     pub error: Place,
-    /// `params.name`: the tool of a `tools/call`.
+    /// `params.name`: the tool of a `tools/call`, the prompt of a `prompts/get`.
     pub name: Place,
+    /// `params.task`: the call is to become a task.
+    pub task: Place,
     /// `params._meta.progressToken`.
     pub token: Place,
 }
 
 const KEYS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 const PARAMS: usize = 3;
-const PARAM_KEYS: [&str; 2] = ["name", "_meta"];
+const PARAM_KEYS: [&str; 3] = ["name", "_meta", "task"];
 const META: usize = 1;
 
 /// Scans a whole line (without its newline).
@@ -57,8 +59,8 @@ pub fn envelope(line: &[u8]) -> Result<Envelope, ScanError> {
         _ => scanner.value(),
     })?;
     let [version, id, method, params, result, error] = top;
-    let ([name, _], [token]) = (inner, token);
-    Ok(Envelope { version, id, method, params, result, error, name, token })
+    let ([name, _, task], [token]) = (inner, token);
+    Ok(Envelope { version, id, method, params, result, error, name, task, token })
 }
 
 /// Finds members of the object that `text` is, as ranges of `text`. The whole text is checked to be JSON.

@@ -172,7 +172,7 @@ fn unknown_methods_are_refused_at_once() {
     let mut client = home.proxy(&[]);
     refused_at_once(&mut client, "server/discover");
     client.initialize();
-    for method in ["server/discover", "prompts/list", "loom/status", "no/such"] {
+    for method in ["server/discover", "prompts/lists", "loom/status", "no/such"] {
         refused_at_once(&mut client, method);
     }
     assert_eq!(client.request("ping", json!({})), json!({}));

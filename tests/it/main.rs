@@ -17,6 +17,7 @@ mod input;
 mod load;
 mod output;
 mod proxies;
+mod questions;
 mod queues;
 mod readme;
 mod reload;

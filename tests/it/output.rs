@@ -112,10 +112,12 @@ fn a_flood_of_stderr_holds_nothing_up_and_its_log_is_rotated() {
 }
 
 #[test]
-fn a_servers_question_is_answered_and_goes_to_no_client() {
+fn what_nobody_can_be_asked_goes_to_no_client() {
     let home = odd_home("");
     let mut client = home.client();
-    for (method, want) in [("ping", "{}"), ("roots/list", "-32601"), ("nobody/knows", "-32601")] {
+    for (method, want) in
+        [("ping", "{}"), ("roots/list", "NOT_ASKED"), ("sampling/createMessage", "NOT_ASKED")]
+    {
         let said = client.call_text("odd__ask", json!({"method": method}));
         assert!(said.contains(want), "{method}: {said}");
     }

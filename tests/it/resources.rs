@@ -19,7 +19,8 @@ fn read(client: &mut Client, uri: &str) -> Value {
 fn refusal(client: &mut Client, uri: &str) -> String {
     let id = client.begin("resources/read", json!({"uri": uri}));
     let error = client.failure(id);
-    assert_eq!(error["code"], -32602, "{uri}: {error}");
+    let code = if uri.starts_with("loom:") { -32602 } else { -32002 };
+    assert_eq!(error["code"], code, "{uri}: {error}");
     error["message"].as_str().expect("a message").to_owned()
 }
 
@@ -117,7 +118,7 @@ fn an_address_that_leads_nowhere_is_named() {
         ("loom://tools/server/echo/page/7", "7"),
         ("loom://tools/server//page/1", "names no server"),
         ("loom://tool", "loom://tools"),
-        ("file:///etc/passwd", "is not a loom:// resource"),
+        ("file:///etc/passwd", "there is no resource file:///etc/passwd"),
     ] {
         let said = refusal(&mut client, uri);
         assert!(said.contains(want), "{uri}: {said}");

@@ -1,16 +1,17 @@
 //! Tables for lists, budgets, filters and routes.
 
 use super::*;
+use crate::mcp::catalog::Kind;
 
-fn tools(texts: &[&str]) -> Vec<Tool> {
-    texts.iter().map(|text| Tool::parse(text).unwrap()).collect()
+fn tools(texts: &[&str]) -> Vec<Item> {
+    texts.iter().map(|text| Item::parse(Kind::Tools, text).unwrap()).collect()
 }
 
 fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn source<'a>(server: &'a str, tools: Option<&'a [Tool]>) -> Source<'a> {
+fn source<'a>(server: &'a str, tools: Option<&'a [Item]>) -> Source<'a> {
     Source { server, tools, static_tools: &[], enabled: None, disabled: &[], priority: 0, categories: &[] }
 }
 
@@ -74,19 +75,13 @@ fn names_lead_to_their_server() {
         (view.count_of("my_db"), view.count_of("notes"), view.count_of("x")),
         (Some(2), Some(1), None)
     );
-    let tool = |server, own, own_json, read_only| Route::Tool {
-        server,
-        own,
-        own_json,
-        read_only,
-        idempotent: false,
-    };
+    let tool = |server, own, own_json| Route::Tool { server, own, own_json };
     let unknown = |names: &[&str]| Route::Unknown { nearest: words(names) };
     for (name, want) in [
-        ("my_db__get_all", tool(0, "get_all", "\"get_all\"", true)),
-        ("my_db__secret", tool(0, "secret", "\"se\\u0063ret\"", false)),
+        ("my_db__get_all", tool(0, "get_all", "\"get_all\"")),
+        ("my_db__secret", tool(0, "secret", "\"se\\u0063ret\"")),
         ("my_db__drop", Route::Refused { server: 0, reason: Refusal::Disabled }),
-        ("notes__search", tool(1, "search", "\"search\"", false)),
+        ("notes__search", tool(1, "search", "\"search\"")),
         ("notes__other", Route::Unlisted { server: 1, rest: "other" }),
         ("notes___x__y", Route::Unlisted { server: 1, rest: "_x__y" }),
         ("notes__drop", Route::Refused { server: 1, reason: Refusal::Disabled }),

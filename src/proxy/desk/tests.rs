@@ -76,13 +76,13 @@ fn a_lost_daemon_fails_calls_and_asks_the_rest_again() {
     let down = String::from_utf8(down).unwrap();
     assert!(down.contains(r#""id":2"#) && down.contains("DAEMON_GONE"), "{down}");
     assert_eq!(down.lines().count(), 1);
-    let replay = String::from_utf8(desk.replay()).unwrap();
-    assert!(replay.starts_with(r#"{"jsonrpc":"2.0","id":"loom/replay","method":"initialize""#), "{replay}");
+    let replay = String::from_utf8(desk.session.replay()).unwrap();
+    assert!(replay.starts_with(r#"{"jsonrpc":"2.0","id":"loom/replay/0","method":"initialize""#), "{replay}");
     assert_eq!(replay.lines().count(), 2);
     let (up, down) = open(&mut desk);
     assert_eq!(up, format!("{replay}{}\n", line(3, "tools/list")));
     assert!(down.contains("notifications/tools/list_changed"));
-    assert!(!desk.daemon_line(br#"{"jsonrpc":"2.0","id":"loom/replay","result":{}}"#, now));
+    assert!(!desk.daemon_line(br#"{"jsonrpc":"2.0","id":"loom/replay/0","result":{}}"#, now));
 }
 
 #[test]
@@ -198,6 +198,7 @@ fn a_draining_daemon_hears_what_belongs_to_its_calls_and_nothing_else() {
     let mut desk = Desk::new(WAITS);
     open(&mut desk);
     feed(&mut desk, &line(1, "tools/call"), now);
+    desk.daemon_line(br#"{"jsonrpc":"2.0","id":1,"method":"roots/list","params":{}}"#, now);
     desk.daemon_line(DRAINING, now);
     assert!(desk.way.stream().is_some());
     let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;

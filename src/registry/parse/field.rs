@@ -200,6 +200,31 @@ impl Reader<'_, '_> {
         variables
     }
 
+    /// A map of HTTP headers; templates are checked.
+    pub fn headers(&mut self, key: &Key, node: &Node, path: &str) -> BTreeMap<String, String> {
+        let mut headers = BTreeMap::new();
+        for (name, value) in self.map(key, node, path) {
+            let path = under(&under(path, &key.text), &name.text);
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if name.text.is_empty() || !name.text.bytes().all(fits) {
+                let text = format!("`{}` cannot be the name of an HTTP header", clip(&name.text));
+                self.report.error(name.place, &path, text);
+            }
+            match value.scalar() {
+                Some(text) => {
+                    self.templates(value, &path);
+                    headers.insert(name.text.clone(), text.to_owned());
+                }
+                None => {
+                    let text =
+                        format!("the header `{}` must be text, not {}", clip(&name.text), value.what());
+                    self.report.error(value.place, &path, text);
+                }
+            }
+        }
+        headers
+    }
+
     /// Refuses what cannot be the name of an environment variable.
     pub fn variable(&mut self, name: &str, place: Place, path: &str) {
         if !template::is_variable(name) {

@@ -6,11 +6,11 @@ use serde_json::{Map, Number};
 
 use crate::registry::finding::clip;
 use crate::registry::parse::field::{Reader, under};
-use crate::registry::spec::{SpecPatch, Start};
+use crate::registry::spec::{Sharing, SpecPatch, Start};
 use crate::registry::tree::{Key, Node, Value};
 
 /// The keys that `common` and targets know. `type`, `ssh` and `notes` are accepted and not used yet.
-pub const SPEC_KEYS: [&str; 22] = [
+pub const SPEC_KEYS: [&str; 24] = [
     "command",
     "args",
     "builtin",
@@ -18,6 +18,8 @@ pub const SPEC_KEYS: [&str; 22] = [
     "description",
     "env",
     "env_pass",
+    "headers",
+    "instance",
     "cwd",
     "timeout",
     "tool_timeout",
@@ -80,6 +82,8 @@ impl Reader<'_, '_> {
             "args" => patch.args = self.scalars(key, node, path),
             "description" => patch.description = self.text(key, node, path),
             "env" => patch.env = self.variables(key, node, path),
+            "headers" => patch.headers = self.headers(key, node, path),
+            "instance" => patch.sharing = self.sharing(key, node, path),
             "env_pass" => patch.env_pass = self.passed(key, node, path),
             "cwd" => patch.cwd = self.cwd(key, node, path),
             "timeout" => patch.timeout = self.duration(key, node, path),
@@ -145,6 +149,12 @@ impl Reader<'_, '_> {
             self.report.error(node.place, &under(path, &key.text), text);
         }
         Some(url)
+    }
+
+    fn sharing(&mut self, key: &Key, node: &Node, path: &str) -> Option<Sharing> {
+        let word = self.filled(key, node, path)?;
+        self.one_of(node.place, &under(path, &key.text), "kind of instance", &word, &Sharing::WORDS);
+        Sharing::parse(&word)
     }
 
     fn cwd(&mut self, key: &Key, node: &Node, path: &str) -> Option<String> {

@@ -1,0 +1,258 @@
+//! What servers ask of clients: sampling, elicitation, roots. A question goes to the client whose call is in flight;
+//! where that is not clear it is refused by name, and nothing is guessed.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::session::SessionId;
+use super::switch::Switch;
+use crate::mcp::catalog::Kind;
+use crate::mcp::tasks;
+use crate::upstream::calls::Asker;
+use crate::upstream::instance::{InstanceId, Scope};
+use crate::wire::code;
+use crate::wire::id::Id;
+use crate::wire::reply::{self, Detail};
+use crate::wire::scan::{self, Envelope};
+
+/// A request that a client has and has not answered.
+#[derive(Debug)]
+pub enum Ask {
+    /// A server's: its own id and progress token (raw JSON).
+    Server { instance: InstanceId, id: Id, token: Option<Id> },
+    /// loom's own `roots/list`.
+    Roots,
+}
+
+/// Why a question reaches nobody.
+struct Unasked(String);
+
+impl Switch {
+    /// A request of a server's own. `ping` and the roots of a workspace are loom's to answer.
+    pub fn server_asks(&mut self, id: InstanceId, text: &str, method: &str, envelope: &Envelope) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let Some(ask) = envelope.id.clone().map(|at| &text[at]) else { return };
+        let known = match (method, &instance.scope) {
+            ("ping", _) => Some("{}".into()),
+            ("roots/list", Scope::Workspace(roots)) => Some(roots.clone()),
+            _ => None,
+        };
+        self.dirty_instances.insert(id);
+        if let Some(result) = known {
+            return reply::result(instance.out.tail(), ask.as_bytes(), result.as_bytes());
+        }
+        let params = envelope.params.clone().map_or("{}", |at| &text[at]);
+        match self.whom(id, method, params) {
+            Ok(session) => self.pass_question(id, session, text, envelope),
+            Err(Unasked(why)) => {
+                tracing::warn!(server = id, method, why, "a question was refused");
+                if let Some(instance) = self.instances.get_mut(&id) {
+                    let out = instance.out.tail();
+                    reply::error(out, ask.as_bytes(), code::NOT_ASKED, &why, &Detail::default());
+                }
+            }
+        }
+    }
+
+    /// The client that a question is for.
+    fn whom(&self, id: InstanceId, method: &str, params: &str) -> Result<SessionId, Unasked> {
+        let instance = self.instances.get(&id).ok_or_else(|| Unasked("the server is gone".into()))?;
+        let name = instance.name();
+        let params: Value = serde_json::from_str(params).unwrap_or_default();
+        let owner = self.task_owner(id, method, &params);
+        let session = match (&instance.scope, owner) {
+            (_, Some(owner)) => owner,
+            (Scope::Client(session), None) => *session,
+            (Scope::Everybody | Scope::Workspace(_), None) => {
+                let mut callers = instance.calls.callers();
+                match (callers.next(), callers.next()) {
+                    (Some(one), None) => one,
+                    (None, _) => {
+                        return Err(Unasked(format!(
+                            "no client has a call on {name}, so {method} has nobody to go to; \
+                             with `instance: per-client` in the registry it would have"
+                        )));
+                    }
+                    (Some(_), Some(_)) => {
+                        return Err(Unasked(format!(
+                            "several clients have calls on {name}, so it is not clear whom {method} is for; \
+                             set `instance: per-client` for {name} in the registry"
+                        )));
+                    }
+                }
+            }
+        };
+        let state = self.sessions.get(&session).ok_or_else(|| Unasked("the client is gone".into()))?;
+        match state.capabilities.lacks(method, &params) {
+            None => Ok(session),
+            Some(what) => {
+                let client = state.hello.agent_hint.as_deref().unwrap_or("the client");
+                Err(Unasked(format!("{client} does not support {what}, which {name} asked for")))
+            }
+        }
+    }
+
+    /// Writes the server's request to the client, under an id of ours, also as progress token.
+    fn pass_question(&mut self, id: InstanceId, session: SessionId, text: &str, envelope: &Envelope) {
+        let Some(id_at) = envelope.id.clone() else { return };
+        let token = envelope.token.clone().map(|at| Id::from(&text.as_bytes()[at]));
+        let own = Id::from(&text.as_bytes()[id_at.clone()]);
+        let number = self.next_ask();
+        let name = self.instances.get(&id).map_or("", |instance| instance.name());
+        let ours = number.to_string();
+        let params = envelope.params.clone().map(|params_at| {
+            let edit = envelope.token.clone().map(|at| at.start - params_at.start..at.end - params_at.start);
+            let edits: Vec<_> = edit.map(|at| (at, ours.as_bytes())).into_iter().collect();
+            let mut params = Vec::new();
+            reply::splice(&mut params, &text.as_bytes()[params_at], &edits);
+            params.pop();
+            let params = String::from_utf8_lossy(&params).into_owned();
+            tasks::rename(&params, |own| Some(tasks::exposed(name, own))).unwrap_or(params)
+        });
+        let method = envelope.method.clone().map_or("", |at| text[at].trim_matches('"'));
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        state.asks.insert(number, Ask::Server { instance: id, id: own, token });
+        match params {
+            Some(params) => reply::request(state.out.tail(), number, method, &params),
+            None => reply::request(state.out.tail(), number, method, "{}"),
+        }
+        self.dirty_sessions.insert(session);
+    }
+
+    /// A request of loom's own to a client.
+    pub fn ask_client(&mut self, session: SessionId, ask: Ask, method: &str, params: &str) {
+        let number = self.next_ask();
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.asks.insert(number, ask);
+            reply::request(state.out.tail(), number, method, params);
+            self.dirty_sessions.insert(session);
+        }
+    }
+
+    /// A client's answer goes to the server that asked, under its own id.
+    pub fn client_answers(&mut self, session: SessionId, text: &str, envelope: &Envelope) {
+        let number = envelope.id.clone().and_then(|at| text[at].parse::<u64>().ok());
+        let ask = number.and_then(|number| self.sessions.get_mut(&session)?.asks.remove(&number));
+        match ask {
+            // Nobody asked, or whoever did has given it up.
+            None => self.counters.late_answers += 1,
+            Some(Ask::Roots) => {
+                let result = envelope.result.clone().map(|at| text[at].to_owned());
+                self.roots_answered(session, result.as_deref());
+            }
+            Some(Ask::Server { instance, id, .. }) => {
+                let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else {
+                    return;
+                };
+                let name = state.name().to_owned();
+                let out = state.out.tail();
+                match (&envelope.result, &envelope.error) {
+                    (Some(result), _) => {
+                        let own = |id: &str| {
+                            tasks::parse(id)
+                                .filter(|(server, _)| *server == name)
+                                .map(|(_, own)| own.to_owned())
+                        };
+                        let told = tasks::rename(&text[result.clone()], own);
+                        let told = told.as_deref().unwrap_or(&text[result.clone()]);
+                        reply::result(out, id.as_bytes(), told.as_bytes());
+                    }
+                    (None, Some(error)) => {
+                        reply::raw_error(out, id.as_bytes(), text[error.clone()].as_bytes())
+                    }
+                    (None, None) => {}
+                }
+                self.dirty_instances.insert(instance);
+            }
+        }
+    }
+
+    /// Progress of a client on a server's request: under the server's own token.
+    pub fn client_progress(&mut self, session: SessionId, params: &str) {
+        let Ok([Some(at)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
+        let number = params[at.clone()].parse::<u64>().ok();
+        let ask = number.and_then(|number| self.sessions.get(&session)?.asks.get(&number));
+        let Some(Ask::Server { instance, token: Some(token), .. }) = ask else { return };
+        let (instance, token) = (*instance, token.clone());
+        let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else { return };
+        let mut own = Vec::new();
+        reply::splice(&mut own, params.as_bytes(), &[(at, token.as_bytes())]);
+        own.pop();
+        reply::notification(state.out.tail(), "notifications/progress", &String::from_utf8_lossy(&own));
+        self.dirty_instances.insert(instance);
+    }
+
+    /// A server no longer wants an answer.
+    pub fn server_cancels(&mut self, id: InstanceId, params: &str) {
+        let Ok([Some(at)]) = scan::members(params.as_bytes(), ["requestId"]) else { return };
+        let given_up = &params.as_bytes()[at.clone()];
+        let found = self.sessions.iter().find_map(|(session, state)| {
+            let mut asks = state.asks.iter();
+            let is_it = |ask: &Ask| matches!(ask, Ask::Server { instance, id: own, .. } if *instance == id && own.as_bytes() == given_up);
+            asks.find(|(_, ask)| is_it(ask)).map(|(number, _)| (*session, *number))
+        });
+        let Some((session, number)) = found else { return };
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.asks.remove(&number);
+            let mut own = Vec::new();
+            reply::splice(&mut own, params.as_bytes(), &[(at, number.to_string().as_bytes())]);
+            own.pop();
+            reply::notification(state.out.tail(), "notifications/cancelled", &String::from_utf8_lossy(&own));
+            self.dirty_sessions.insert(session);
+        }
+    }
+
+    /// A server's life has ended: its questions need no answer.
+    pub fn drop_questions_of(&mut self, id: InstanceId) {
+        for (session, state) in &mut self.sessions {
+            let asked = |ask: &Ask| matches!(ask, Ask::Server { instance, .. } if *instance == id);
+            let gone: Vec<u64> =
+                state.asks.iter().filter(|(_, ask)| asked(ask)).map(|(number, _)| *number).collect();
+            for number in gone {
+                state.asks.remove(&number);
+                let params = serde_json::json!({ "requestId": number, "reason": "the server is gone" });
+                reply::notification(state.out.tail(), "notifications/cancelled", &params.to_string());
+                self.dirty_sessions.insert(*session);
+            }
+        }
+    }
+
+    /// A client is gone: whoever asked it is told.
+    pub fn answer_for_gone(&mut self, asks: impl Iterator<Item = Ask>) {
+        for ask in asks {
+            let Ask::Server { instance, id, .. } = ask else { continue };
+            if let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) {
+                let text = "the client that was asked is gone";
+                reply::error(state.out.tail(), id.as_bytes(), code::NOT_ASKED, text, &Detail::default());
+                self.dirty_instances.insert(instance);
+            }
+        }
+    }
+
+    /// A request of loom's own to a server, whose answer says nothing that matters.
+    pub fn send_errand(&mut self, id: InstanceId, method: &str, params: &str) {
+        let limit = self.context.settings.startup_timeout;
+        let now = Instant::now();
+        if let Some(instance) = self.instances.get_mut(&id).filter(|instance| instance.is_linked()) {
+            instance.ask(Asker::Errand, method, params, now, limit);
+            self.clock.note(now + limit);
+            self.dirty_instances.insert(id);
+        }
+    }
+
+    /// Whether a ready server has a capability.
+    pub fn server_can(&self, id: InstanceId, capability: &str) -> bool {
+        let instance = self.instances.get(&id).filter(|instance| instance.is_ready());
+        instance
+            .and_then(|instance| instance.greeting.as_ref())
+            .is_some_and(|greeting| greeting.can(capability))
+    }
+
+    /// A list of a server's changed.
+    pub fn server_list_changed(&mut self, id: InstanceId, method: &str) {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.changed() == method) {
+            self.relist(id, kind);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a fresh daemon must be told of a client's session that an earlier one knew, and what the client was asked.
+
+use std::collections::BTreeMap;
+
+use foldhash::HashSet;
+
+use crate::wire::id::Id;
+use crate::wire::reply;
+use crate::wire::scan;
+
+/// How the ids of repeated requests begin: their answers are not for the client.
+const REPLAY: &str = "\"loom/replay";
+
+#[derive(Debug, Default)]
+pub struct Session {
+    /// The client's `initialize` line.
+    handshake: Option<Vec<u8>>,
+    /// The client has had its answer to `initialize`.
+    pub greeted: bool,
+    pub initialized: bool,
+    /// Its last `logging/setLevel` line.
+    level: Option<Vec<u8>>,
+    /// Its `resources/subscribe` lines, by the raw URI.
+    subscriptions: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Requests of the daemon's that it has not answered.
+    asks: HashSet<Id>,
+}
+
+impl Session {
+    /// A request goes to the daemon. `method` as it stands in JSON.
+    pub fn note(&mut self, method: &[u8], line: &[u8]) {
+        match method {
+            br#""initialize""# => self.handshake = Some(line.to_vec()),
+            br#""logging/setLevel""# => self.level = Some(line.to_vec()),
+            br#""resources/subscribe""# => {
+                if let Some(uri) = uri_of(line) {
+                    self.subscriptions.insert(uri.to_vec(), line.to_vec());
+                }
+            }
+            br#""resources/unsubscribe""# => {
+                if let Some(uri) = uri_of(line) {
+                    self.subscriptions.remove(uri);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn is_handshake(&self, line: &[u8]) -> bool {
+        self.handshake.as_deref() == Some(line)
+    }
+
+    /// An answer of the daemon's: false when it is to a repeated request.
+    pub fn answered(&mut self, id: &[u8]) -> bool {
+        if id.starts_with(REPLAY.as_bytes()) {
+            return false;
+        }
+        let greets = |handshake: &Vec<u8>| has_id(handshake, id);
+        self.greeted = self.greeted || self.handshake.as_ref().is_some_and(greets);
+        true
+    }
+
+    /// The daemon asks the client.
+    pub fn asked(&mut self, id: &[u8]) {
+        self.asks.insert(id.into());
+    }
+
+    /// The client answers. False when no daemon that lives has asked this.
+    pub fn answers(&mut self, id: &[u8]) -> bool {
+        self.asks.remove(id)
+    }
+
+    /// The daemon is gone: tells the client that nobody waits for its answers.
+    pub fn forget_asks(&mut self, to_client: &mut Vec<u8>) {
+        for id in self.asks.drain() {
+            let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
+            let params = format!(r#"{{"requestId":{id},"reason":"loomd is gone"}}"#);
+            reply::notification(to_client, "notifications/cancelled", &params);
+        }
+    }
+
+    /// The handshake and what followed from it, if it was had before.
+    pub fn replay(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let Some(handshake) = self.handshake.as_deref().filter(|_| self.greeted) else { return out };
+        again(&mut out, handshake, 0);
+        if self.initialized {
+            reply::notification(&mut out, "notifications/initialized", "{}");
+        }
+        for (number, line) in (1..).zip(self.level.iter().chain(self.subscriptions.values())) {
+            again(&mut out, line, number);
+        }
+        out
+    }
+}
+
+/// A request under an id of ours.
+fn again(out: &mut Vec<u8>, line: &[u8], number: usize) {
+    if let Ok([Some(id)]) = scan::members(line, ["id"]) {
+        reply::splice(out, line, &[(id, format!("{REPLAY}/{number}\"").as_bytes())]);
+    }
+}
+
+fn uri_of(line: &[u8]) -> Option<&[u8]> {
+    let [params] = scan::members(line, ["params"]).ok()?;
+    let params = &line[params?];
+    let [uri] = scan::members(params, ["uri"]).ok()?;
+    uri.map(|uri| &params[uri])
+}
+
+fn has_id(line: &[u8], id: &[u8]) -> bool {
+    scan::members(line, ["id"]).is_ok_and(|[found]| found.is_some_and(|found| &line[found] == id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(id: u32, method: &str, params: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+    }
+
+    #[test]
+    fn a_fresh_daemon_hears_what_still_holds() {
+        let mut session = Session::default();
+        for (id, method, params) in [
+            (1, "initialize", "{}"),
+            (2, "logging/setLevel", r#"{"level":"info"}"#),
+            (3, "resources/subscribe", r#"{"uri":"a://b"}"#),
+            (4, "resources/subscribe", r#"{"uri":"c://d"}"#),
+            (5, "resources/unsubscribe", r#"{"uri":"a://b"}"#),
+            (6, "logging/setLevel", r#"{"level":"debug"}"#),
+            (7, "prompts/list", "{}"),
+        ] {
+            session.note(format!("\"{method}\"").as_bytes(), request(id, method, params).as_bytes());
+        }
+        assert!(session.replay().is_empty(), "the handshake is not done");
+        assert!(session.answered(b"1") && session.greeted);
+        session.initialized = true;
+        let text = String::from_utf8(session.replay()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                r#"{"jsonrpc":"2.0","id":"loom/replay/0","method":"initialize","params":{}}"#,
+                r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":{}}"#,
+                r#"{"jsonrpc":"2.0","id":"loom/replay/1","method":"logging/setLevel","params":{"level":"debug"}}"#,
+                r#"{"jsonrpc":"2.0","id":"loom/replay/2","method":"resources/subscribe","params":{"uri":"c://d"}}"#,
+            ]
+        );
+        assert!(!session.answered(br#""loom/replay/2""#));
+    }
+
+    #[test]
+    fn questions_of_a_dead_daemon_are_taken_back() {
+        let mut session = Session::default();
+        session.asked(b"7");
+        session.asked(b"8");
+        assert!(session.answers(b"7") && !session.answers(b"7"));
+        let mut down = Vec::new();
+        session.forget_asks(&mut down);
+        let text = String::from_utf8(down).unwrap();
+        assert!(text.contains(r#""requestId":8,"#) && text.lines().count() == 1, "{text}");
+        assert!(!session.answers(b"8"));
+    }
+}

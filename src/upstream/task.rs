@@ -1,0 +1,17 @@
+//! A task that a server works on for a client (2025-11-25).
+
+use std::collections::BTreeMap;
+
+use crate::wire::id::Id;
+
+/// Whose it is.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The client's connection.
+    pub session: u32,
+    /// The progress token of the request that began it: loom's, and the client's (raw JSON).
+    pub token: Option<(u64, Id)>,
+}
+
+/// The tasks of one server, by its own ids.
+pub type Tasks = BTreeMap<String, Task>;

@@ -1,0 +1,166 @@
+//! What servers ask of clients: the client whose call is in flight is asked, and where that is not clear nobody is.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::home::{TestHome, kill, wait_until};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A client that can be asked everything.
+fn able(home: &TestHome, args: &[&str]) -> Client {
+    let mut client = home.proxy(args);
+    let who = json!({"name": "test", "version": "0"});
+    let can = json!({"sampling": {}, "elicitation": {"form": {}}, "roots": {"listChanged": true}});
+    client.request(
+        "initialize",
+        json!({"protocolVersion": "2025-11-25", "capabilities": can, "clientInfo": who}),
+    );
+    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    client
+}
+
+/// Begins a call of a tool that asks the client; its text is the answer that the server got.
+fn begin_ask(client: &mut Client, method: &str, params: &Value) -> u64 {
+    client.begin_call("odd__ask", json!({"method": method, "params": params}))
+}
+
+/// The next question to a client, answered with `result`.
+fn reply_to(client: &mut Client, method: &str, result: &Value) -> Value {
+    let question = client.recv_where(|message| message["method"] == method);
+    client.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}));
+    question
+}
+
+fn odd_home(more: &str) -> TestHome {
+    let home = TestHome::new();
+    home.echo_registry(&[("odd", "--test-tools", more)]);
+    home
+}
+
+#[test]
+fn a_question_goes_to_the_client_whose_call_it_is() {
+    let home = odd_home("");
+    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    two.call_text("odd__echo", json!({"message": "x"}));
+    let params = json!({"message": "who?", "requestedSchema": {"type": "object", "properties": {}}});
+    let call = begin_ask(&mut one, "elicitation/create", &params);
+    let question = reply_to(&mut one, "elicitation/create", &json!({"action": "decline", "n": 1e300}));
+    assert_eq!(question["params"], params);
+    let answer: Value = serde_json::from_str(&one.text(call)).expect("JSON");
+    assert_eq!(answer["result"], json!({"action": "decline", "n": 1e300}));
+    assert_eq!(two.passed_over(), [json!(null); 0]);
+}
+
+#[test]
+fn two_callers_of_a_shared_server_are_not_asked_and_of_their_own_each_is() {
+    let home = odd_home("");
+    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    let long = one.begin_sleep("odd", 1500);
+    let params = json!({"messages": [], "maxTokens": 1});
+    let call = begin_ask(&mut two, "sampling/createMessage", &params);
+    let said = two.text(call);
+    assert!(said.contains("NOT_ASKED") && said.contains("instance: per-client"), "{said}");
+    assert_eq!(one.text(long), "slept 1500 ms");
+
+    home.echo_registry(&[("odd", "--test-tools", "instance: per-client")]);
+    home.loom_ok(&["reload"]);
+    let calls = [&mut one, &mut two].map(|client| begin_ask(client, "sampling/createMessage", &params));
+    for (client, model) in [(&mut one, "m1"), (&mut two, "m2")] {
+        reply_to(client, "sampling/createMessage", &json!({"model": model}));
+    }
+    for (client, call, model) in [(&mut one, calls[0], "m1"), (&mut two, calls[1], "m2")] {
+        let said = client.text(call);
+        assert!(said.contains(model), "{said}");
+    }
+    let pids = [&mut one, &mut two].map(|client| client.call_text("odd__pid", json!({})));
+    assert_ne!(pids[0], pids[1]);
+    let alive = || home.server("odd")["instances"].as_u64();
+    assert!(wait_until(SECOND * 5, || alive() == Some(2)), "{}", home.server("odd"));
+    one.close();
+    assert!(wait_until(SECOND * 5, || alive() == Some(1)), "{}", home.server("odd"));
+}
+
+#[test]
+fn what_a_client_lacks_is_named() {
+    let home = odd_home("");
+    let mut client = home.client();
+    let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
+    let said = client.text(call);
+    assert!(said.contains("does not support sampling") && said.contains("odd"), "{said}");
+    let mut able = able(&home, &[]);
+    let call = begin_ask(&mut able, "elicitation/create", &json!({"mode": "url"}));
+    let said = able.text(call);
+    assert!(said.contains("elicitation by URL"), "{said}");
+}
+
+#[test]
+fn each_workspace_has_its_own_server_and_roots() {
+    let home = odd_home("instance: per-workspace");
+    let roots = |name: &str| json!({"roots": [{"uri": format!("file:///{name}"), "name": name}]});
+    let mut clients = ["a", "b", "a"].map(|name| {
+        let mut client = able(&home, &[]);
+        // Sent before the roots are known: it waits for them.
+        let call = begin_ask(&mut client, "roots/list", &json!({}));
+        reply_to(&mut client, "roots/list", &roots(name));
+        let answer: Value = serde_json::from_str(&client.text(call)).expect("JSON");
+        assert_eq!(answer["result"], roots(name));
+        client
+    });
+    let mut pids = clients.each_mut().map(|client| client.call_text("odd__pid", json!({})));
+    assert!(pids[0] == pids[2] && pids[0] != pids[1], "{pids:?}");
+    // Another folder is opened: the server of that one serves from now on.
+    let [one, ..] = &mut clients;
+    one.send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
+    reply_to(one, "roots/list", &roots("b"));
+    one.request("ping", json!({}));
+    pids[0] = one.call_text("odd__pid", json!({}));
+    assert_eq!(pids[0], pids[1]);
+    let mut folder = home.client();
+    let call = begin_ask(&mut folder, "roots/list", &json!({}));
+    let want = format!("file://{}", home.path().display());
+    assert!(folder.text(call).contains(&want), "a client without roots counts by its folder");
+}
+
+#[test]
+fn a_question_of_a_dead_daemon_is_taken_back_and_its_answer_goes_nowhere() {
+    let home = odd_home("");
+    let mut client = able(&home, &[]);
+    let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
+    let question = client.recv_where(|message| message["method"] == "sampling/createMessage");
+    assert!(kill(home.daemon_pid().expect("a daemon runs")));
+    assert_eq!(client.failure_name(call), "DAEMON_GONE");
+    let cancelled = client.recv_where(|message| message["method"] == "notifications/cancelled");
+    assert_eq!(cancelled["params"]["requestId"], question["id"]);
+    client.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": {}}));
+    assert_eq!(client.call_text("odd__echo", json!({"message": "x"})), "x");
+    assert_eq!(home.status()["counters"]["late_answers"], 0);
+}
+
+#[test]
+fn a_server_that_ends_takes_its_question_back() {
+    let home = odd_home("");
+    let mut client = able(&home, &[]);
+    let pid: u32 = client.call_text("odd__pid", json!({})).parse().expect("a pid");
+    let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
+    let question = client.recv_where(|message| message["method"] == "sampling/createMessage");
+    assert!(kill(pid));
+    assert_eq!(client.failure_name(call), "SERVER_GONE");
+    let cancelled = client.recv_where(|message| message["method"] == "notifications/cancelled");
+    assert_eq!(cancelled["params"]["requestId"], question["id"]);
+}
+
+#[test]
+fn a_client_that_goes_answers_by_name() {
+    let home = odd_home("");
+    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    begin_ask(&mut one, "sampling/createMessage", &json!({}));
+    one.recv_where(|message| message["method"] == "sampling/createMessage");
+    one.close();
+    // The server is free for the next one.
+    let call = begin_ask(&mut two, "sampling/createMessage", &json!({}));
+    reply_to(&mut two, "sampling/createMessage", &json!({"model": "m"}));
+    assert!(two.text(call).contains("\"m\""));
+}
