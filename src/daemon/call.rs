@@ -78,7 +78,7 @@ impl Switch {
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
         let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
-        if instance.open_for_calls() {
+        if instance.open_for_calls(request.session) {
             let start = instance.out.end();
             edits.write(instance.out.tail(), request.line.as_bytes(), call);
             let sent = start..instance.out.end();
@@ -108,7 +108,8 @@ impl Switch {
     pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
         let instance = self.instances.get_mut(&id)?;
         let open = instance.calls.remove(call)?;
-        if open.sent.is_some() && instance.pipe.is_some() {
+        if let (Some(_), Some(channel)) = (&open.sent, &instance.channel) {
+            channel.give_up(call);
             let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
             reply::notification(instance.out.tail(), "notifications/cancelled", &params);
             self.dirty_instances.insert(id);

@@ -10,10 +10,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::answer::shake_hands;
+use super::elsewhere;
 use super::launch::Start;
 use super::lives::{LifeEnd, Step};
 use super::session::{Heard, read_or_rest};
 use super::switch::Shared;
+use crate::upstream::channel::Channel;
 use crate::upstream::child;
 use crate::upstream::instance::{InstanceId, Order};
 use crate::upstream::life::{End, Trouble};
@@ -73,23 +75,27 @@ impl Drop for Kept {
     }
 }
 
-/// One life: from the start of a process to its end.
+/// One life: from the start of a process, or of the transport to a server elsewhere, to its end.
 async fn live(shared: &Shared, id: InstanceId, wake: &Rc<Notify>) {
-    let started = {
-        let mut switch = shared.borrow_mut();
-        let prepared = switch.prepare(id);
-        prepared.and_then(|(start, log, bytes)| match start {
-            Start::Process(launch) => Ok((switch.spawn(&launch)?, log, bytes)),
-            Start::Elsewhere(address) => Err(Trouble::new(format!("{} is elsewhere", address.url))),
-        })
-    };
-    let end = match started {
-        Ok((started, log, bytes)) => {
-            let errors = tokio::task::spawn_local(stderr::keep(started.stderr, log, bytes));
-            let process =
-                Process { process: started.process, pid: started.pid, stdout: started.stdout, errors };
-            run(shared, id, wake, process, started.stdin).await
+    let prepared = shared.borrow_mut().prepare(id);
+    let end = match prepared {
+        Ok((Start::Process(launch), log, bytes)) => {
+            let started = shared.borrow_mut().spawn(&launch);
+            match started {
+                Ok(started) => {
+                    let errors = tokio::task::spawn_local(stderr::keep(started.stderr, log, bytes));
+                    let process = Process {
+                        process: started.process,
+                        pid: started.pid,
+                        stdout: started.stdout,
+                        errors,
+                    };
+                    run(shared, id, wake, process, started.stdin).await
+                }
+                Err(trouble) => Err(LifeEnd { end: End::NeverReady, trouble }),
+            }
         }
+        Ok((Start::Elsewhere(address), ..)) => elsewhere::live(shared, id, wake, address).await,
         Err(trouble) => Err(LifeEnd { end: End::NeverReady, trouble }),
     };
     let mut switch = shared.borrow_mut();
@@ -116,7 +122,7 @@ async fn run(
         let mut switch = shared.borrow_mut();
         let startup = switch.context.settings.startup_timeout;
         if let Some(instance) = switch.instances.get_mut(&id) {
-            instance.pipe = Some(stdin.clone());
+            instance.channel = Some(Channel::Pipe(stdin.clone()));
             instance.pid = process.pid;
             let deadline = shake_hands(instance, startup);
             instance.flush();
@@ -141,10 +147,7 @@ async fn run(
             Err(LifeEnd { end: End::NeverReady, trouble: Trouble { said, ..trouble } })
         }
         Fate::Ordered(order) => {
-            if let Some(instance) = shared.borrow_mut().instances.get_mut(&id) {
-                // What was ordered meanwhile is newer.
-                instance.order.get_or_insert(order);
-            }
+            shared.borrow_mut().keep_order(id, order);
             Ok(())
         }
         Fate::Ended => Err(shared.borrow().ended_by_itself(id, was_ready, status, said)),
@@ -201,7 +204,7 @@ async fn watch(
     }
 }
 
-async fn sleep_until(when: Option<Instant>) {
+pub async fn sleep_until(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when.into()).await,
         None => std::future::pending().await,

@@ -40,7 +40,7 @@ impl Switch {
                 instance.state = ServerState::Idle;
                 instance.demand = Demand::Call;
             }
-            Some(Order::Stop | Order::Fail(_)) | None => {}
+            Some(Order::Stop | Order::Fail(_) | Order::Lost(_)) | None => {}
         }
         if instance.demand == Demand::None || !running {
             return Step::Sleep;
@@ -175,7 +175,7 @@ impl Switch {
     /// No more input for the process. Says whether it had become ready.
     pub fn close_input(&mut self, id: InstanceId) -> bool {
         let Some(instance) = self.instances.get_mut(&id) else { return false };
-        instance.pipe = None;
+        instance.channel = None;
         matches!(instance.state, ServerState::Ready { .. })
     }
 
@@ -196,6 +196,13 @@ impl Switch {
             Some(Order::Retire) if !instance.calls.is_empty() && instance.retire_by > now => None,
             Some(_) => instance.order.take(),
             None => idle.then_some(Order::Stop),
+        }
+    }
+
+    /// An order that ended a life holds on, unless a newer one has come.
+    pub fn keep_order(&mut self, id: InstanceId, order: Order) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.order.get_or_insert(order);
         }
     }
 

@@ -93,7 +93,7 @@ pub fn render(switch: &Switch) -> String {
     gauge("calls_in_flight", "Calls without an answer yet", switch.active_calls());
     gauge("clients", "Connected clients and commands", switch.sessions.len());
     gauge("buffered_bytes", "Bytes held back for slow peers", switch.buffered());
-    let running = switch.instances.values().filter(|instance| instance.pipe.is_some()).count();
+    let running = switch.instances.values().filter(|instance| instance.pid != 0).count();
     gauge("processes_running", "Server processes", running);
     let counters = &switch.counters;
     for (name, help, value) in [

@@ -10,6 +10,7 @@ pub mod call;
 pub mod catalogs;
 pub mod clock;
 pub mod control;
+pub mod elsewhere;
 pub mod environment;
 pub mod guardian;
 pub mod hello;

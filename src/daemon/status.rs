@@ -84,7 +84,7 @@ fn row(server: &Server, instances: &[&Instance]) -> Value {
     let word = first.map_or("idle", |instance| instance.state.word());
     let trouble = first.and_then(|instance| instance.state.trouble());
     let pid = instances.iter().find_map(|instance| match instance.state {
-        ServerState::Ready { pid } => Some(pid),
+        ServerState::Ready { pid } if pid != 0 => Some(pid),
         _ => None,
     });
     let error =

@@ -2,9 +2,10 @@
 
 use foldhash::HashMap;
 
+use super::queues::Queues;
 use crate::mcp::catalog::Kind;
 use crate::wire::id::Id;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -55,20 +56,18 @@ pub struct Open {
     pub sent: Option<Range<u64>>,
 }
 
-impl Open {
-    fn is_under_way(&self) -> bool {
-        self.sent.is_some() && matches!(self.asker, Asker::Client { .. })
-    }
-}
+/// So many calls of one client are in a server's hands at most; the others wait, so that a client with a thousand
+/// does not make another's one wait for them all.
+pub const CLIENT_MAX: usize = 64;
 
 /// All calls of one server, by the id that loom gave them.
 #[derive(Debug, Default)]
 pub struct Calls {
     last: u64,
     open: HashMap<u64, Open>,
-    waiting: VecDeque<(u64, Vec<u8>)>,
-    waiting_bytes: usize,
-    /// Clients' calls in the server's hands; loom's own requests do not count.
+    queues: Queues,
+    /// Clients' calls in the server's hands, by connection and together; loom's own requests do not count.
+    by_client: HashMap<u32, usize>,
     under_way: usize,
 }
 
@@ -79,52 +78,63 @@ impl Calls {
         self.last
     }
 
+    /// Whether a client's call need not wait. `max` bounds all clients' calls together.
+    pub fn has_room(&self, session: u32, max: Option<usize>) -> bool {
+        let own = self.by_client.get(&session).copied().unwrap_or_default();
+        let together = max.is_none_or(|max| self.under_way < max && self.queues.count == 0);
+        together && own < CLIENT_MAX && !self.queues.has(session)
+    }
+
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
         let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent) };
-        self.under_way += usize::from(open.is_under_way());
+        self.begins(&open.asker);
         self.open.insert(id, open);
     }
 
-    /// Notes a call that waits for the server. `line` is complete, with its newline.
+    /// Notes a client's call that waits for the server. `line` is complete, with its newline.
     pub fn wait(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, line: Vec<u8>) {
+        if let Some(session) = client_of(&asker) {
+            self.queues.push_back(session, id, line);
+        }
         self.open.insert(id, Open { asker, began: now, limit, deadline: now + limit, sent: None });
-        self.waiting_bytes += line.len();
-        self.waiting.push_back((id, line));
     }
 
-    /// Takes the next waiting call out of the queue.
-    pub fn next_waiting(&mut self) -> Option<(u64, Vec<u8>)> {
-        let (id, line) = self.waiting.pop_front()?;
-        self.waiting_bytes -= line.len();
-        Some((id, line))
+    /// Takes the next waiting call out of its queue: one of each client in turn, and none of a client that has its
+    /// share. `max` bounds all clients' calls together.
+    pub fn next_waiting(&mut self, max: Option<usize>) -> Option<(u64, Vec<u8>)> {
+        if max.is_some_and(|max| self.under_way >= max) {
+            return None;
+        }
+        let by_client = &self.by_client;
+        self.queues.pop(|session| by_client.get(&session).is_none_or(|own| *own < CLIENT_MAX))
     }
 
     /// Marks a call taken from the queue as sent.
     pub fn now_sent(&mut self, id: u64, sent: Range<u64>) {
         if let Some(open) = self.open.get_mut(&id) {
             open.sent = Some(sent);
-            self.under_way += usize::from(open.is_under_way());
+            let asker = open.asker.clone();
+            self.begins(&asker);
         }
     }
 
-    /// Puts calls whose lines never left back to the head of the queue, in their order.
+    /// Puts calls whose lines never left back to the head of their clients' queues, in their order.
     pub fn wait_again(&mut self, mut lines: Vec<(u64, Vec<u8>)>) {
         lines.sort_by_key(|(id, _)| *id);
         for (id, line) in lines.into_iter().rev() {
-            if let Some(open) = self.open.get_mut(&id) {
-                self.under_way -= usize::from(open.is_under_way());
-                open.sent = None;
-                self.waiting_bytes += line.len();
-                self.waiting.push_front((id, line));
+            let Some(open) = self.open.get_mut(&id) else { continue };
+            let Some(session) = client_of(&open.asker) else { continue };
+            if open.sent.take().is_some() {
+                self.ends(session);
             }
+            self.queues.push_front(session, id, line);
         }
     }
 
     /// Ends every call that waits. Each comes with its line.
     pub fn take_waiting(&mut self) -> Vec<(Open, Vec<u8>)> {
-        self.waiting_bytes = 0;
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = std::mem::take(&mut self.queues).into_lines();
         waiting.into_iter().filter_map(|(id, line)| Some((self.open.remove(&id)?, line))).collect()
     }
 
@@ -135,14 +145,30 @@ impl Calls {
     /// Ends a call: answered, cancelled or given up.
     pub fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
-        self.under_way -= usize::from(open.is_under_way());
-        if open.sent.is_none()
-            && let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id)
-            && let Some((_, line)) = self.waiting.remove(at)
-        {
-            self.waiting_bytes -= line.len();
+        if let Some(session) = client_of(&open.asker) {
+            match open.sent {
+                Some(_) => self.ends(session),
+                None => self.queues.remove(session, id),
+            }
         }
         Some(open)
+    }
+
+    fn begins(&mut self, asker: &Asker) {
+        if let Some(session) = client_of(asker) {
+            self.under_way += 1;
+            *self.by_client.entry(session).or_default() += 1;
+        }
+    }
+
+    fn ends(&mut self, session: u32) {
+        self.under_way -= 1;
+        if let Entry::Occupied(mut own) = self.by_client.entry(session) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
     }
 
     /// Progress: the call's time starts anew. Says whom to tell.
@@ -161,11 +187,7 @@ impl Calls {
 
     /// The clients that have a call in the server's hands, each once.
     pub fn callers(&self) -> impl Iterator<Item = u32> {
-        let sessions = self.open.values().filter_map(|open| match &open.asker {
-            Asker::Client { session, .. } if open.sent.is_some() => Some(*session),
-            _ => None,
-        });
-        sessions.collect::<BTreeSet<u32>>().into_iter()
+        self.by_client.keys().copied()
     }
 
     /// When the first call runs out of time.
@@ -184,17 +206,19 @@ impl Calls {
 
     /// Calls not yet sent.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.queues.count
     }
 
     /// Bytes of the lines not yet sent.
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.queues.bytes
     }
+}
 
-    /// Clients' calls that are in the server's hands.
-    pub fn under_way(&self) -> usize {
-        self.under_way
+fn client_of(asker: &Asker) -> Option<u32> {
+    match asker {
+        Asker::Client { session, .. } => Some(*session),
+        Asker::Initialize | Asker::List(_) | Asker::Errand => None,
     }
 }
 
@@ -204,55 +228,83 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(9);
 
-    fn client(n: u8) -> Asker {
-        Asker::Client { session: 1, id: Id::from(&[b'0' + n][..]), token: None, purpose: Purpose::Plain }
+    fn client(session: u32) -> Asker {
+        Asker::Client { session, id: Id::from(&b"1"[..]), token: None, purpose: Purpose::Plain }
+    }
+
+    fn wait(calls: &mut Calls, session: u32) -> u64 {
+        let id = calls.mint();
+        calls.wait(id, client(session), Instant::now(), LIMIT, vec![b'x'; 10]);
+        id
+    }
+
+    fn send(calls: &mut Calls, session: u32) -> u64 {
+        let id = calls.mint();
+        calls.sent(id, client(session), Instant::now(), LIMIT, 0..1);
+        id
     }
 
     #[test]
     fn given_up_calls_leave_the_queue_and_unsent_ones_go_back_in_order() {
-        let now = Instant::now();
         let mut calls = Calls::default();
-        let ids: Vec<u64> = (0..3).map(|_| calls.mint()).collect();
-        for (n, id) in (0..).zip(&ids) {
-            calls.wait(*id, client(n), now, LIMIT, vec![b'x'; 10]);
-        }
+        let ids: Vec<u64> = (0..3).map(|_| wait(&mut calls, 1)).collect();
         calls.remove(ids[0]);
-        assert_eq!((calls.waiting(), calls.waiting_bytes(), calls.under_way()), (2, 20, 0));
-        let (second, line) = calls.next_waiting().unwrap();
+        assert_eq!((calls.waiting(), calls.waiting_bytes(), calls.under_way), (2, 20, 0));
+        let (second, line) = calls.next_waiting(None).unwrap();
         calls.now_sent(second, 0..10);
-        assert_eq!((second, calls.under_way(), calls.waiting_bytes()), (ids[1], 1, 10));
+        assert_eq!((second, calls.under_way, calls.waiting_bytes()), (ids[1], 1, 10));
         calls.wait_again(vec![(second, line)]);
-        assert_eq!((calls.under_way(), calls.waiting()), (0, 2));
-        assert_eq!(calls.next_waiting().unwrap().0, ids[1]);
-        assert_eq!(calls.next_waiting().unwrap().0, ids[2]);
-        assert!(calls.next_waiting().is_none());
+        assert_eq!((calls.under_way, calls.waiting()), (0, 2));
+        assert_eq!(calls.next_waiting(None).unwrap().0, ids[1]);
+        assert_eq!(calls.next_waiting(None).unwrap().0, ids[2]);
+        assert!(calls.next_waiting(None).is_none());
         assert_eq!(calls.waiting_bytes(), 0);
     }
 
     #[test]
-    fn the_whole_queue_can_be_taken() {
-        let now = Instant::now();
+    fn clients_take_turns_and_none_has_more_than_its_share() {
         let mut calls = Calls::default();
-        let (sent, waits) = (calls.mint(), calls.mint());
-        calls.sent(sent, client(1), now, LIMIT, 0..1);
-        calls.wait(waits, client(2), now, LIMIT, b"two\n".to_vec());
-        let taken: Vec<_> = calls.take_waiting().into_iter().map(|(open, line)| (open.asker, line)).collect();
-        assert_eq!(taken, [(client(2), b"two\n".to_vec())]);
-        assert_eq!((calls.len(), calls.waiting(), calls.waiting_bytes()), (1, 0, 0));
+        let sent: Vec<u64> = (0..CLIENT_MAX).map(|_| send(&mut calls, 1)).collect();
+        assert!(!calls.has_room(1, None) && calls.has_room(2, None));
+        let greedy = wait(&mut calls, 1);
+        let others = [wait(&mut calls, 2), wait(&mut calls, 2), wait(&mut calls, 3)];
+        assert!(calls.has_room(4, None) && !calls.has_room(4, Some(1000)), "others wait for a common place");
+        let mut order = Vec::new();
+        while let Some((id, _)) = calls.next_waiting(None) {
+            calls.now_sent(id, 0..1);
+            order.push(id);
+        }
+        assert_eq!(order, [others[0], others[2], others[1]]);
+        calls.remove(sent[0]);
+        assert_eq!(calls.next_waiting(None).map(|(id, _)| id), Some(greedy));
+        let callers: std::collections::BTreeSet<u32> = calls.callers().collect();
+        assert_eq!(callers.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]
     fn only_calls_of_clients_take_a_place() {
         let now = Instant::now();
         let mut calls = Calls::default();
-        let (list, call) = (calls.mint(), calls.mint());
-        calls.sent(list, Asker::Errand, now, LIMIT, 0..1);
-        calls.sent(call, client(1), now, LIMIT, 1..2);
-        assert_eq!(calls.under_way(), 1);
-        calls.remove(list);
-        assert_eq!(calls.under_way(), 1);
+        let own = calls.mint();
+        calls.sent(own, Asker::Errand, now, LIMIT, 0..1);
+        let call = send(&mut calls, 1);
+        wait(&mut calls, 2);
+        assert_eq!(calls.under_way, 1);
+        assert!(calls.next_waiting(Some(1)).is_none());
+        calls.remove(own);
+        assert_eq!(calls.under_way, 1);
         calls.remove(call);
-        assert_eq!((calls.under_way(), calls.is_empty()), (0, true));
+        assert!(calls.next_waiting(Some(1)).is_some());
+    }
+
+    #[test]
+    fn the_whole_queue_can_be_taken() {
+        let mut calls = Calls::default();
+        send(&mut calls, 1);
+        wait(&mut calls, 2);
+        let taken: Vec<_> = calls.take_waiting().into_iter().map(|(open, line)| (open.asker, line)).collect();
+        assert_eq!(taken, [(client(2), vec![b'x'; 10])]);
+        assert_eq!((calls.len(), calls.waiting(), calls.waiting_bytes()), (1, 0, 0));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
 use super::calls::{Asker, Calls};
+use super::channel::Channel;
 use super::life::{History, ServerState, Trouble};
 use super::meter::Meter;
 use super::task::Tasks;
@@ -37,6 +37,8 @@ pub enum Order {
     Retire,
     /// The handshake failed.
     Fail(Trouble),
+    /// A server elsewhere cannot be reached any more.
+    Lost(Trouble),
 }
 
 /// Why a start is wanted. A call goes before a mere look at the tools.
@@ -129,7 +131,8 @@ pub struct Instance {
     pub out: Outbox,
     /// Bytes of a line that has not come whole.
     pub held: usize,
-    pub pipe: Option<Rc<pipe::Sender>>,
+    /// While a life lasts.
+    pub channel: Option<Channel>,
     pub demand: Demand,
     pub order: Option<Order>,
     /// The keeper looks again: a demand or an order came.
@@ -168,7 +171,7 @@ impl Instance {
             tasks: Tasks::default(),
             out: Outbox::default(),
             held: 0,
-            pipe: None,
+            channel: None,
             demand: Demand::None,
             order: None,
             wake: Rc::default(),
@@ -192,11 +195,10 @@ impl Instance {
         self.server.name.as_str()
     }
 
-    /// Whether a call can go straight to the process.
-    pub fn open_for_calls(&self) -> bool {
+    /// Whether a client's call can go straight to the process.
+    pub fn open_for_calls(&self, session: u32) -> bool {
         matches!(self.state, ServerState::Ready { .. })
-            && self.calls.waiting() == 0
-            && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
+            && self.calls.has_room(session, self.spec.max_concurrent)
     }
 
     /// How long it may be without work before it is stopped; never so short that its keeper would be busy looking.
@@ -215,12 +217,12 @@ impl Instance {
 
     /// Something can be written to it.
     pub fn is_linked(&self) -> bool {
-        self.pipe.is_some()
+        self.channel.is_some()
     }
 
     /// Asks the keeper for a start, unless a process runs.
     pub fn want(&mut self, demand: Demand) {
-        if self.pipe.is_none() && self.demand < demand {
+        if self.channel.is_none() && self.demand < demand {
             self.demand = demand;
             self.wake.notify_one();
         }
@@ -244,10 +246,8 @@ impl Instance {
 
     /// Hands waiting calls to a ready process, as many as it may have at once.
     pub fn send_waiting(&mut self) {
-        while matches!(self.state, ServerState::Ready { .. })
-            && self.spec.max_concurrent.is_none_or(|max| self.calls.under_way() < max)
-        {
-            let Some((id, line)) = self.calls.next_waiting() else { return };
+        while matches!(self.state, ServerState::Ready { .. }) {
+            let Some((id, line)) = self.calls.next_waiting(self.spec.max_concurrent) else { return };
             let start = self.out.end();
             self.out.tail().extend_from_slice(&line);
             self.calls.now_sent(id, start..self.out.end());
@@ -256,23 +256,16 @@ impl Instance {
 
     /// Writes what the pipe takes now; the rest is left to the writer of the backlog.
     pub fn flush(&mut self) {
-        let Some(pipe) = &self.pipe else { return };
-        while !self.out.pending().is_empty() {
-            match pipe.try_write(self.out.pending()) {
-                Ok(n) => self.out.wrote(n),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    self.backlog.notify_one();
-                    return;
-                }
-                // A broken pipe: the keeper sees the process end and settles the calls.
-                Err(_) => return,
-            }
+        if let Some(channel) = &self.channel
+            && channel.write(&mut self.out)
+        {
+            self.backlog.notify_one();
         }
     }
 
     /// The process has ended: calls of which no byte left wait for the next life; the others are returned.
     pub fn abandon(&mut self) -> Vec<u64> {
-        self.pipe = None;
+        self.channel = None;
         self.protocol = None;
         let mut unsent = Vec::new();
         for id in self.calls.ids(|open| open.sent.is_some() && matches!(open.asker, Asker::Client { .. })) {

@@ -3,11 +3,14 @@
 //! Nothing here knows clients or the registry file. `daemon` owns the instances and decides.
 
 pub mod calls;
+pub mod channel;
 pub mod child;
 pub mod exec;
 pub mod guard;
+pub mod http;
 pub mod instance;
 pub mod life;
 pub mod meter;
+pub mod queues;
 pub mod stderr;
 pub mod task;

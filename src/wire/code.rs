@@ -34,6 +34,8 @@ pub const DRAINING: Code = Code { number: -32057, name: "DRAINING", kind: "unava
 pub const VERSION_MISMATCH: Code = Code { number: -32058, name: "VERSION_MISMATCH", kind: "unavailable" };
 /// The server answered with something that is no JSON-RPC.
 pub const BAD_ANSWER: Code = Code { number: -32060, name: "BAD_ANSWER", kind: "unavailable" };
+/// A server elsewhere refused the request with an HTTP status.
+pub const REFUSED: Code = Code { number: -32062, name: "REFUSED", kind: "unavailable" };
 /// A server's question reaches no client.
 pub const NOT_ASKED: Code = Code { number: -32061, name: "NOT_ASKED", kind: "unavailable" };
 /// What MCP's handshake era says for it.

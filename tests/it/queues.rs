@@ -135,3 +135,19 @@ fn a_list_without_an_end_is_cut() {
     let asked = fs::read_to_string(&file).expect("it was asked").lines().count();
     assert_eq!(asked, 2, "the repeated cursor is not followed");
 }
+
+#[test]
+fn a_client_with_many_calls_does_not_make_another_wait_for_them() {
+    let home = TestHome::new();
+    home.echo_registry(&[("narrow", "", "max_concurrent: 1"), ("wide", "", "")]);
+    let (mut greedy, mut other) = (home.client(), home.client());
+    for (server, ms) in [("narrow", 4), ("wide", 200)] {
+        other.call_text(&format!("{server}__echo"), json!({"message": "warm"}));
+        let sleep = |_| greedy.begin_call(&format!("{server}__sleep"), json!({"ms": ms}));
+        let last = (0..400).map(sleep).last().expect("a call");
+        assert_eq!(other.call_text(&format!("{server}__echo"), json!({"message": "me"})), "me");
+        let left = home.server(server)["in_flight"].as_u64().expect("a number");
+        assert!(left > 200, "{server}: only {left} of the greedy one's calls are left");
+        assert_eq!(greedy.text(last), format!("slept {ms} ms"));
+    }
+}

@@ -1,0 +1,50 @@
+//! The way to a server: a process's standard input, or messages to the HTTP transport.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::http::Command;
+use crate::wire::outbox::Outbox;
+
+#[derive(Clone)]
+pub enum Channel {
+    Pipe(Rc<pipe::Sender>),
+    Http(UnboundedSender<Command>),
+}
+
+impl Channel {
+    /// Writes what can be written now. True when something is left that waits for room.
+    pub fn write(&self, out: &mut Outbox) -> bool {
+        while !out.pending().is_empty() {
+            let written = match self {
+                Channel::Pipe(pipe) => match pipe.try_write(out.pending()) {
+                    Ok(n) => n,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                    // A broken pipe: the keeper sees the process end and settles the calls.
+                    Err(_) => return false,
+                },
+                Channel::Http(tell) => {
+                    let pending = out.pending();
+                    let end = memchr::memchr(b'\n', pending).map_or(pending.len(), |end| end + 1);
+                    if tell.send(Command::Line(pending[..end].to_vec())).is_err() {
+                        return false;
+                    }
+                    end
+                }
+            };
+            out.wrote(written);
+        }
+        false
+    }
+
+    /// Nobody waits any more for the answer to this request of ours.
+    pub fn give_up(&self, call: u64) {
+        if let Channel::Http(tell) = self {
+            // A transport that has ended has nothing to give up.
+            let _ = tell.send(Command::GiveUp(call.to_string().into_bytes()));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The transport to one MCP server elsewhere: streamable HTTP (2025-03-26 to 2025-11-25), and HTTP+SSE
+//! (2024-11-05) for servers that know only that.
+//!
+//! It moves JSON-RPC messages and knows nothing of calls, clients or deadlines: whoever asked holds the deadline
+//! and says [`Command::GiveUp`]. It says of every message whether it surely did not arrive, and never sends one
+//! twice that might have. Values of headers, and what follows `?` in the URL, may be secret: they are in no text
+//! that comes from here.
+//!
+//! Runs on a current-thread runtime inside a `LocalSet`. What happens where:
+//! `streamable` (with `talk`, `session`, `ask`, `listen`) or `legacy`, the two protocols, start tasks in `lanes` → those
+//! read responses with `answer` and `sse` → `site` is the server's address, and where events go → `client` has
+//! the connections → `dial` makes them, with TLS and proxies.
+
+mod answer;
+mod ask;
+mod client;
+mod dial;
+mod lanes;
+mod legacy;
+mod listen;
+mod session;
+mod site;
+mod sse;
+mod streamable;
+mod talk;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use site::Site;
+
+/// Looks a variable up by its name.
+pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
+/// Where the server is and what it must be told with every request.
+pub struct Endpoint {
+    /// `http://` or `https://`, without a user name.
+    pub url: String,
+    /// Sent with every request. The protocol's own headers win over these.
+    pub headers: Vec<(String, String)>,
+    /// Looks up `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals and in small letters.
+    pub env: Lookup,
+}
+
+/// What the transport is told.
+pub enum Command {
+    /// A JSON-RPC message for the server, with or without its newline. Requests go side by side; what is none
+    /// (notifications, answers) is accepted by the server before later lines are sent, or has had its time.
+    Line(Vec<u8>),
+    /// Nobody waits for the answer to this request any more (its id as raw JSON): no further event is about it.
+    /// The server is not told: that is what `notifications/cancelled` is for.
+    GiveUp(Vec<u8>),
+}
+
+/// What the transport has to say.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// One JSON-RPC message from the server: an object, on one line, without a newline. A batch is taken apart.
+    /// Its envelope has been scanned.
+    Message(&'a [u8]),
+    /// This line of ours (as given) did not arrive, or its answer will not come. Said at most once of a line,
+    /// and of no request whose answer was a [`Event::Message`].
+    Failed { line: Vec<u8>, failure: Failure },
+    /// The server does not know our session any more. Said once per session, before the failure of the line
+    /// that showed it. Until the next `initialize`, every line fails as unsent.
+    Expired,
+}
+
+/// Why a message failed. The texts are for people and short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Surely not processed: no connection, or the session has expired.
+    Unsent(String),
+    /// The server answered with this HTTP status; `text` is what it said, shortened.
+    Refused { status: u16, text: String, retry_after: Option<Duration> },
+    /// It was sent, and the answer was lost: it may have been processed.
+    Cut(String),
+    /// The answer is not one: HTML, another content type, not JSON, or no answer to this request.
+    BadAnswer(String),
+    /// The answer is longer than `wire::LINE_MAX`.
+    TooLarge(String),
+}
+
+/// Serves one server until `outgoing` closes: then the session is ended, and what is under way is dropped
+/// without a word. An error, with a text for people, means that the transport can do no more (a wrong URL or
+/// header, no certificates: then no line has been taken; or the stream of an old server ended: then all lines
+/// still open or queued have failed).
+///
+/// `event` is called on this thread between awaits; it must not wait. It may send commands.
+pub async fn run(
+    endpoint: Endpoint,
+    mut outgoing: UnboundedReceiver<Command>,
+    event: impl FnMut(Event<'_>) + 'static,
+) -> Result<(), String> {
+    let site = Rc::new(Site::new(endpoint, event).await?);
+    let ended = match streamable::serve(&site, &mut outgoing).await {
+        streamable::End::Closed => Ok(()),
+        streamable::End::Old(old) => legacy::serve(&site, *old.opened, old.line, &mut outgoing).await,
+    };
+    if let Err(text) = &ended {
+        outgoing.close();
+        while let Ok(command) = outgoing.try_recv() {
+            if let Command::Line(line) = command {
+                site.failed(line.into(), Failure::Unsent(text.clone()));
+            }
+        }
+    }
+    ended
+}
+
+#[cfg(test)]
+mod tests;
