@@ -15,7 +15,7 @@ use super::{BIG, Shared, stdio};
 use crate::fault::{Explain, Kind, Plain};
 use crate::link::client::Client;
 use crate::link::connect::{ConnectError, dial};
-use crate::link::start::{own_executable, spawn_daemon};
+use crate::link::start::{StartError, own_executable, spawn_daemon};
 use crate::wire::code;
 use crate::wire::lines::{Item, Lines};
 
@@ -123,7 +123,7 @@ fn start(shared: &Shared, starts: &mut Starts, socket: &Path) -> Result<(), Trou
         Err(error) => {
             starts.failed(Instant::now());
             let text = format!("loomd cannot be started: {error}");
-            return Err(Trouble::Closed(Absence { code: code::STOPPED, text, hint: None }));
+            return Err(Trouble::Closed(Absence { code: code::NO_DAEMON, text, hint: None }));
         }
     };
     let outcome = spawn_daemon(&exe, socket, None, &started_by, START);
@@ -138,6 +138,11 @@ fn start(shared: &Shared, starts: &mut Starts, socket: &Path) -> Result<(), Trou
             starts.gave_way(now);
             Err(Trouble::Soon)
         }
+        // It may only be slow; whoever waits has a time of its own.
+        Err(StartError::Slow { .. }) => {
+            starts.failed(now);
+            Err(Trouble::Soon)
+        }
         Err(error) => {
             starts.failed(now);
             Err(closed(&error))
@@ -148,9 +153,8 @@ fn start(shared: &Shared, starts: &mut Starts, socket: &Path) -> Result<(), Trou
 fn closed(error: &dyn Explain) -> Trouble {
     let code = match error.kind() {
         Kind::Config => code::CONFIG,
-        Kind::Found | Kind::Usage | Kind::NotRunning | Kind::Unhealthy | Kind::Unavailable | Kind::Bug => {
-            code::STOPPED
-        }
+        Kind::NotRunning => code::STOPPED,
+        Kind::Found | Kind::Usage | Kind::Unhealthy | Kind::Unavailable | Kind::Bug => code::NO_DAEMON,
     };
     Trouble::Closed(Absence { code, text: format!("loomd does not run: {error}"), hint: error.hint() })
 }

@@ -30,6 +30,8 @@ pub const TOO_LARGE: Code = Code { number: -32055, name: "TOO_LARGE", kind: "una
 pub const BUSY: Code = Code { number: -32056, name: "BUSY", kind: "unavailable" };
 /// The daemon is about to exit and takes no new calls.
 pub const DRAINING: Code = Code { number: -32057, name: "DRAINING", kind: "unavailable" };
+/// A daemon cannot be started or reached, for a reason that is not a person's wish.
+pub const NO_DAEMON: Code = Code { number: -32063, name: "NO_DAEMON", kind: "unavailable" };
 /// The two ends speak different versions of loom's own protocol.
 pub const VERSION_MISMATCH: Code = Code { number: -32058, name: "VERSION_MISMATCH", kind: "unavailable" };
 /// The server answered with something that is no JSON-RPC.
