@@ -27,6 +27,9 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A process that is to end mostly has by then.
 const QUICK_END: Duration = Duration::from_millis(300);
 
+/// With so many open calls a server is likely to be in the middle of writing more.
+const CROWD: usize = 8;
+
 /// How a life came to its end.
 enum Fate {
     /// The process ended by itself, or closed its output.
@@ -215,10 +218,15 @@ pub async fn sleep_until(when: Option<Instant>) {
 async fn read_all(shared: Shared, id: InstanceId, mut stdout: pipe::Receiver) {
     let mut lines = Lines::default();
     let scratch = shared.borrow().scratch.clone();
-    let mut fat = false;
+    let (mut fat, mut crowded) = (false, false);
     loop {
+        if crowded && stdout.readable().await.is_ok() {
+            // On a busy core the server was interrupted in the middle of what it writes. Reading each answer by itself
+            // costs more than the answer.
+            std::thread::yield_now();
+        }
         match read_or_rest(&mut stdout, &scratch, fat).await {
-            Heard::Bytes(n) => fat = take(&shared, id, &mut lines, &scratch.borrow()[..n]),
+            Heard::Bytes(n) => (fat, crowded) = take(&shared, id, &mut lines, &scratch.borrow()[..n]),
             Heard::Nothing => {
                 fat = false;
                 lines.trim();
@@ -231,16 +239,17 @@ async fn read_all(shared: Shared, id: InstanceId, mut stdout: pipe::Receiver) {
     }
 }
 
-/// Hands over complete lines. True when buffers have grown that an idle server should give back.
-fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> bool {
+/// Hands over complete lines. Says whether buffers have grown that an idle server should give back, and whether so many
+/// calls are open that answers are likely to come in crowds.
+fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> (bool, bool) {
     let now = Instant::now();
     let mut switch = shared.borrow_mut();
     let limit = switch.line_limit(lines.held());
     lines.feed(chunk, limit, |item| switch.server_item(id, &item, now));
     switch.flush();
-    let Some(instance) = switch.instances.get_mut(&id) else { return false };
+    let Some(instance) = switch.instances.get_mut(&id) else { return (false, false) };
     instance.held = lines.held();
-    lines.is_fat() || instance.out.is_fat()
+    (lines.is_fat() || instance.out.is_fat(), instance.calls.len() >= CROWD)
 }
 
 async fn write_backlog(shared: Shared, id: InstanceId, pipe: Rc<pipe::Sender>) {
