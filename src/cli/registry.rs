@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::Ending;
-use crate::cli::args::{RegistryArgs, RegistryUseArgs, RegistryVerb, RegistryWhichArgs};
+use crate::cli::args::registry::{RegistryArgs, RegistryUseArgs, RegistryVerb, RegistryWhichArgs};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::server_table::counted;

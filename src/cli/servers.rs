@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::Ending;
-use crate::cli::args::{ServersArgs, ServersVerb};
+use crate::cli::args::servers::{ServersArgs, ServersVerb};
 use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::Out;
 use crate::cli::server_table::{ServerRow, is_degraded, render};

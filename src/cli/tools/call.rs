@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::Ending;
-use crate::cli::args::ToolsCallArgs;
+use crate::cli::args::tools::ToolsCallArgs;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::fault::{Explain, Fault, Kind, Plain};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Inventory, Tool, inventory};
 use crate::cli::Ending;
-use crate::cli::args::ToolsGetArgs;
+use crate::cli::args::tools::ToolsGetArgs;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
 use crate::fault::{Fault, Kind, Plain};

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{Inventory, Tool, inventory};
 use crate::cli::Ending;
-use crate::cli::args::ToolsListArgs;
+use crate::cli::args::tools::ToolsListArgs;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint, first_line};
 use crate::cli::server_table::counted;

@@ -10,7 +10,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::cli::Ending;
-use crate::cli::args::{ToolsArgs, ToolsVerb};
+use crate::cli::args::tools::{ToolsArgs, ToolsVerb};
 use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::Out;
 use crate::fault::{Fault, Kind, Plain};

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::list::row;
 use super::{Tool, inventory};
 use crate::cli::Ending;
-use crate::cli::args::ToolsSearchArgs;
+use crate::cli::args::tools::ToolsSearchArgs;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::fault::{Fault, Kind, Plain};

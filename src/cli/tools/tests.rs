@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::call::one_line_object;
 use super::search::rank;
 use super::*;
-use crate::cli::args::ToolsListArgs;
+use crate::cli::args::tools::ToolsListArgs;
 use crate::cli::values::{Limit, Page};
 use crate::fault::{Explain, report};
 
