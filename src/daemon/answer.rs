@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use super::ending::CallEnd;
 use super::session::{NOTIFY_BACKLOG, UNREAD_MAX};
 use super::switch::Switch;
+use super::tap::Ended;
 use crate::mcp::catalog::Kind;
 use crate::mcp::clip;
 use crate::upstream::calls::{Asker, Open, Purpose};
@@ -106,7 +108,8 @@ impl Switch {
 
     /// An answer to a client's call.
     fn pass_on(&mut self, id: InstanceId, call: u64, open: Open, outcome: Outcome<'_>, now: Instant) {
-        let Asker::Client { session, id: client_id, token, purpose } = open.asker else { return };
+        let (queued, served) = open.stages(now);
+        let Asker::Client { session, id: client_id, token, purpose, topic } = open.asker else { return };
         let told = match (&purpose, &outcome) {
             (Purpose::Task, Outcome::Result(result)) => {
                 Some(self.tell_task(id, session, token.map(|token| (call, token)), result))
@@ -115,9 +118,13 @@ impl Switch {
         };
         let outcome = told.as_deref().map_or(outcome, Outcome::Result);
         let purpose = match (purpose, &outcome) {
-            (Purpose::Search(search), Outcome::Error(_)) => {
+            (Purpose::Search(search), Outcome::Error(error)) => {
                 match self.search_on(session, &client_id, *search) {
-                    true => return self.after_call(id, now),
+                    true => {
+                        let (bytes_out, end) = (error.len(), CallEnd::of_error(error));
+                        self.tapped(Ended { session, topic, queued, served, bytes_out, end }, now);
+                        return self.after_call(id, now);
+                    }
                     false => Purpose::Plain,
                 }
             }
@@ -127,14 +134,19 @@ impl Switch {
         instance.counts.answered += 1;
         let failed = matches!(outcome, Outcome::Error(_));
         instance.counts.errors += u64::from(failed);
-        let took = now.saturating_duration_since(open.began);
         let meter = instance.meter.get_or_insert_with(|| self.metrics.meter(instance.server.name.as_str()));
-        meter.count(took, failed);
+        meter.count(failed);
         let bytes = match &outcome {
             Outcome::Result(text) | Outcome::Error(text) => text.len(),
         };
         let unread = self.sessions.get(&session).map_or(0, |state| state.out.pending().len());
         let full = unread > UNREAD_MAX || (bytes > NOTIFY_BACKLOG && self.is_full(bytes));
+        let end = match &outcome {
+            _ if full => CallEnd::Failed(code::BUSY),
+            Outcome::Error(error) => CallEnd::of_error(error),
+            Outcome::Result(result) => CallEnd::of_result(result, &topic.asked),
+        };
+        self.tapped(Ended { session, topic, queued, served, bytes_out: bytes, end }, now);
         if let Some(state) = self.sessions.get_mut(&session) {
             state.calls.remove(client_id.as_bytes());
             let out = state.out.tail();
@@ -249,7 +261,7 @@ impl Switch {
         self.subscribe_again(id);
         self.relist_all(id);
         if let Some(instance) = self.instances.get_mut(&id) {
-            instance.send_waiting();
+            instance.send_waiting(Instant::now());
             instance.wake.notify_one();
         }
     }

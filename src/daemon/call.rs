@@ -3,13 +3,17 @@
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::ending::CallEnd;
 use super::request::{Refusal, Request, bad_params};
 use super::scopes::Roots;
 use super::session::{Session, SessionId, UNREAD_MAX};
 use super::switch::Switch;
+use super::tap::short_name;
 use super::views::{ClientView, Member};
+use crate::mcp::quote::quote;
 use crate::mcp::view::{Refusal as Refused, Route};
 use crate::upstream::calls::{Asker, Open, Purpose};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
@@ -30,9 +34,9 @@ impl Switch {
         let name = scan::unquote(&request.line[at.clone()])
             .ok_or_else(|| bad_params(request, "`name` must be a text"))?;
         let view = self.view_of(request.session)?;
-        let (number, own) = match view.view.route(&name) {
-            Route::Tool { server, own_json, .. } => (server, Cow::Borrowed(own_json)),
-            Route::Unlisted { server, rest } => (server, serde_json::Value::from(rest).to_string().into()),
+        let (number, tool, own) = match view.view.route(&name) {
+            Route::Tool { server, own, own_json } => (server, own.clone(), Cow::Borrowed(own_json)),
+            Route::Unlisted { server, rest } => (server, short_name(rest), quote(rest).into()),
             Route::Refused { server, reason } => {
                 return Err(refused(&name, &view, server, reason));
             }
@@ -43,7 +47,7 @@ impl Switch {
         }
         let member = view.member(number).ok_or_else(gone)?;
         let purpose = if request.places.task.is_some() { Purpose::Task } else { Purpose::Tool };
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose })
+        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: Some(tool) })
     }
 
     /// Writes a request into the server's stream, or into its queue.
@@ -56,7 +60,8 @@ impl Switch {
         let id = member.instance;
         // Its answer comes when the task has ended, however long that takes.
         let limit = if request.method == "tasks/result" { TASK_WAIT } else { member.tool_timeout };
-        let Outgoing { subject, purpose } = outgoing;
+        let Outgoing { subject, purpose, tool } = outgoing;
+        let topic = self.topic(request, &member.name, tool);
         let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
         let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
         check_state(instance, request.now)?;
@@ -74,6 +79,7 @@ impl Switch {
             id: Id::from(request.id.as_bytes()),
             token: places.token.clone().map(|token| Id::from(&request.line.as_bytes()[token])),
             purpose,
+            topic,
         };
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
@@ -100,7 +106,8 @@ impl Switch {
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.lists.retain(|list| list.id.as_bytes() != &params.as_bytes()[id.clone()]);
         if let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id]) {
-            self.withdraw(instance, call, "the client cancelled the call");
+            let open = self.withdraw(instance, call, "the client cancelled the call");
+            self.tapped_open(open, CallEnd::Cancelled);
         }
     }
 
@@ -123,7 +130,7 @@ impl Switch {
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.used = now;
             if instance.calls.waiting() > 0 {
-                instance.send_waiting();
+                instance.send_waiting(now);
                 self.dirty_instances.insert(id);
             }
             if instance.order == Some(Order::Retire) && instance.calls.is_empty() {
@@ -149,7 +156,9 @@ impl Switch {
     }
 
     fn fail_open(&mut self, open: Open, code: Code, server: &str, trouble: &Trouble) {
-        let Asker::Client { session, id, .. } = open.asker else { return };
+        let Asker::Client { session, id, .. } = &open.asker else { return };
+        let (session, id) = (*session, id.clone());
+        self.tapped_open(Some(open), CallEnd::Failed(code));
         if let Some(state) = self.sessions.get_mut(&session) {
             state.calls.remove(id.as_bytes());
         }
@@ -220,6 +229,8 @@ pub struct Outgoing<'a> {
     /// What it is about (a tool, a prompt, a URI, a task): where that is in the line, and the server's own JSON for it.
     pub subject: Option<(Range<usize>, &'a str)>,
     pub purpose: Purpose,
+    /// The server's own name of the tool, of a `tools/call`.
+    pub tool: Option<Rc<str>>,
 }
 
 /// What loom replaces in the line of a request.
@@ -310,10 +321,12 @@ impl Switch {
     pub fn close_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         session.backlog.notify_one();
+        self.tap.forget(id);
         let Session { calls, hello, used, view, asks, subscriptions, .. } = session;
         tracing::info!(session = id, client = hello.agent_hint, pid = hello.pid, "client left");
         for (instance, call) in calls.into_values() {
-            self.withdraw(instance, call, "the client is gone");
+            let open = self.withdraw(instance, call, "the client is gone");
+            self.tapped_open(open, CallEnd::ClientGone);
         }
         for instance in used {
             if let Some(instance) = self.instances.get_mut(&instance) {

@@ -30,6 +30,8 @@ impl Switch {
             "loom/stop" => self.stop(),
             "loom/adopt" => self.adopt(params(request)?),
             "loom/server/restart" => self.restart_server(&params::<Named>(request)?.name)?,
+            "loom/calls" => return self.list_calls(request),
+            "loom/calls/summary" => self.sum_up_calls(request)?,
             "loom/tools" => {
                 let wait = Duration::from_millis(params::<Wait>(request)?.wait_ms).min(LONGEST_WAIT);
                 return self.wait_for_list(request, ListKind::Inventory, wait);
@@ -108,7 +110,8 @@ struct Adopt {
     environment: std::collections::BTreeMap<String, String>,
 }
 
-fn params<'a, T: Deserialize<'a>>(request: &'a Request<'_>) -> Result<T, Refusal> {
+/// The parameters of a request, as they must be.
+pub fn params<'a, T: Deserialize<'a>>(request: &'a Request<'_>) -> Result<T, Refusal> {
     serde_json::from_str(request.params())
         .map_err(|error| Refusal::new(code::INVALID_PARAMS, format!("{}: {error}", request.method)))
 }
@@ -120,7 +123,7 @@ pub fn inventory(switch: &Switch, view: &ClientView) -> String {
         let Some(instance) = switch.instances.get(&member.instance) else { continue };
         let trouble = instance.state.trouble().map(Trouble::full);
         servers.push(json!({
-            "name": member.name,
+            "name": *member.name,
             "tools": instance.list(Kind::Tools).items.as_ref().map(|_| view.view.count_of(&member.name)),
             "state": instance.state.word(),
             "error": trouble.or_else(|| instance.list_error().cloned()),

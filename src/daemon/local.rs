@@ -111,6 +111,7 @@ impl Switch {
     pub fn initialize(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         if let Some(session) = self.sessions.get_mut(&request.session) {
             session.capabilities = Capabilities::of_initialize(request.params());
+            session.introduce(initialize::introduced(request.params()));
         }
         self.expect_roots(request.session);
         let view = self.view_of(request.session)?;
@@ -122,14 +123,14 @@ impl Switch {
         let mut told_by = Vec::new();
         for member in &view.members {
             let Some(instance) = self.instances.get(&member.instance) else { continue };
-            let name = member.name.clone();
+            let name = member.name.to_string();
             match instance.state.trouble() {
                 Some(trouble) => failed.push((name, trouble.full())),
                 None => servers.push((name, instance.spec.description.clone())),
             }
             if let Some(told) = instance.greeting.as_ref().and_then(|greeting| greeting.instructions.clone())
             {
-                told_by.push((member.name.clone(), told));
+                told_by.push((member.name.to_string(), told));
             }
         }
         if let Some(session) = self.sessions.get_mut(&request.session) {

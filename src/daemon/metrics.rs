@@ -3,9 +3,8 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::switch::Switch;
@@ -23,34 +22,12 @@ struct ByServerAndCode {
 }
 
 /// Counts calls as they end.
+#[derive(Default)]
 pub struct Metrics {
     calls: Family<ByServer, Counter>,
     errors: Family<ByServer, Counter>,
     failures: Family<ByServerAndCode, Counter>,
     ends: Family<ByServer, Counter>,
-    seconds: Family<ByServer, Histogram, Buckets>,
-}
-
-/// From 1/8 ms to about 16 s.
-#[derive(Clone)]
-struct Buckets;
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(exponential_buckets(0.000_125, 2.0, 18))
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Metrics {
-            calls: Family::default(),
-            errors: Family::default(),
-            failures: Family::default(),
-            ends: Family::default(),
-            seconds: Family::new_with_constructor(Buckets),
-        }
-    }
 }
 
 impl Metrics {
@@ -60,7 +37,6 @@ impl Metrics {
         Meter {
             calls: self.calls.get_or_create(&label).clone(),
             errors: self.errors.get_or_create(&label).clone(),
-            seconds: self.seconds.get_or_create(&label).clone(),
         }
     }
 
@@ -84,7 +60,7 @@ pub fn render(switch: &Switch) -> String {
     registry.register("tool_errors", "Answers of servers that were errors", metrics.errors.clone());
     registry.register("call_failures", "Calls that loom ended with an error", metrics.failures.clone());
     registry.register("process_ends", "Ends of server processes that nobody asked for", metrics.ends.clone());
-    registry.register("tool_call_duration_seconds", "From request to answer", metrics.seconds.clone());
+    registry.register_collector(Box::new(switch.tap.tallies.durations()));
     let mut gauge = |name: &str, help: &str, value: usize| {
         let gauge = Gauge::<i64>::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -99,6 +99,7 @@ fn within(line: &str, object: Range<usize>, key: &str) -> Option<Range<usize>> {
 mod tests {
     use super::*;
     use crate::upstream::calls::Purpose;
+    use crate::upstream::topic::Topic;
     use std::time::Duration;
 
     #[test]
@@ -123,8 +124,10 @@ mod tests {
             ),
         ] {
             let token = Some(Id::from(&br#""t""#[..]));
-            let asker = Asker::Client { session: 4, id: Id::from(&b"7"[..]), token, purpose: Purpose::Plain };
-            let open = Open { asker, began: now, limit: Duration::ZERO, deadline: now, sent: None };
+            let (id, topic) = (Id::from(&b"7"[..]), Topic::untold());
+            let asker = Asker::Client { session: 4, id, token, purpose: Purpose::Plain, topic };
+            let open =
+                Open { asker, began: now, limit: Duration::ZERO, deadline: now, sent: None, sent_at: now };
             let taken = as_written(open, &[sent.as_bytes(), b"\n"].concat(), "echo").unwrap();
             assert_eq!((taken.session, std::str::from_utf8(&taken.line).unwrap()), (4, written));
         }

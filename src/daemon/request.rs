@@ -149,6 +149,7 @@ impl Switch {
             _ => Err(unknown_method(request.method)),
         };
         if let Err(refusal) = outcome {
+            self.tapped_refusal(request, &refusal);
             self.refuse(request.session, request.id, &refusal);
         }
     }

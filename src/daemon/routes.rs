@@ -24,7 +24,11 @@ impl Switch {
         let view = self.view_of(request.session)?;
         let (server, own) = view.prompts.route(&name).ok_or_else(|| unknown_prompt(&name))?;
         let member = view.member(server).ok_or_else(super::call::gone)?;
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain })
+        self.hand_over(
+            request,
+            member,
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
+        )
     }
 
     /// `resources/read`: loom's own, or a server's.
@@ -51,7 +55,7 @@ impl Switch {
             false => Purpose::Search(Box::new(Search { line: request.line.as_bytes().into(), rest })),
         };
         let own = quote(&own);
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose })
+        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: None })
     }
 
     /// A server did not know a resource: asks the next. False when there is none that can be asked.
@@ -101,7 +105,11 @@ impl Switch {
             _ => return Err(missing()),
         };
         let member = server.and_then(|server| view.member(server)).ok_or_else(super::call::gone)?;
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain })
+        self.hand_over(
+            request,
+            member,
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
+        )
     }
 }
 

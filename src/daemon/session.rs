@@ -16,13 +16,14 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::asks::Ask;
-use super::hello::Hello;
+use super::hello::{Hello, Role};
 use super::levels::Level;
 use super::scopes::Roots;
 use super::subscriptions::Subscription;
 use super::switch::Shared;
 use super::views::ClientView;
 use crate::mcp::capabilities::Capabilities;
+use crate::mcp::initialize::Introduced;
 use crate::upstream::instance::InstanceId;
 use crate::wire::BUFFER_MAX;
 use crate::wire::id::Id;
@@ -49,6 +50,10 @@ pub const CHUNK: usize = 128 << 10;
 
 pub struct Session {
     pub hello: Hello,
+    /// What it is called: by its command line, else as it introduced itself.
+    pub label: Rc<str>,
+    /// What it said of itself in its handshake.
+    pub introduced: Option<Introduced>,
     pub out: Outbox,
     /// Bytes of a line that has not come whole.
     pub held: usize,
@@ -81,7 +86,10 @@ pub struct Session {
 
 impl Session {
     pub fn new(hello: Hello, stream: OwnedWriteHalf) -> Self {
+        let unnamed = if hello.role == Role::Cli { "cli" } else { "unnamed" };
         Session {
+            label: hello.agent_hint.as_deref().unwrap_or(unnamed).into(),
+            introduced: None,
             hello,
             out: Outbox::default(),
             held: 0,
@@ -101,6 +109,14 @@ impl Session {
             initialized: false,
             called: 0,
         }
+    }
+
+    /// It says who it is.
+    pub fn introduce(&mut self, introduced: Introduced) {
+        if let (None, Some(name)) = (&self.hello.agent_hint, &introduced.name) {
+            self.label = name.as_str().into();
+        }
+        self.introduced = Some(introduced);
     }
 
     /// Whether an instance is one of those that it sees.
@@ -254,7 +270,9 @@ async fn write_backlog(shared: Shared, id: SessionId) {
         if !shared.borrow().sessions.contains_key(&id) || stream.writable().await.is_err() {
             return;
         }
-        match shared.borrow_mut().sessions.get_mut(&id) {
+        let mut switch = shared.borrow_mut();
+        switch.tell_lost(id);
+        match switch.sessions.get_mut(&id) {
             Some(session) => session.flush(),
             None => return,
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::hello::Role;
 use super::switch::{Phase, Switch};
+use super::tally::percentiles;
 use crate::mcp::catalog::Kind;
 use crate::registry::Server;
 use crate::upstream::instance::Instance;
@@ -55,7 +56,7 @@ fn registry(switch: &Switch) -> Value {
 
 /// A row for each server of the registry; one that runs in several shapes shows the busiest of them.
 pub fn servers(switch: &Switch) -> Vec<Value> {
-    let rows = switch.loaded.registry.servers.iter().map(|server| row(server, &instances_of(switch, server)));
+    let rows = switch.loaded.registry.servers.iter().map(|server| row(switch, server));
     rows.collect()
 }
 
@@ -78,7 +79,9 @@ fn rank(state: &ServerState) -> u8 {
     }
 }
 
-fn row(server: &Server, instances: &[&Instance]) -> Value {
+fn row(switch: &Switch, server: &Server) -> Value {
+    let instances = instances_of(switch, server);
+    let [p50, p95, p99] = percentiles(&switch.tap.tallies.times_of(server.name.as_str()));
     let first = instances.first();
     let sum = |count: fn(&Instance) -> u64| instances.iter().map(|instance| count(instance)).sum::<u64>();
     let word = first.map_or("idle", |instance| instance.state.word());
@@ -102,6 +105,9 @@ fn row(server: &Server, instances: &[&Instance]) -> Value {
         "restarts": sum(|instance| instance.history.crashes),
         "calls": sum(|instance| instance.counts.calls),
         "errors": sum(|instance| instance.counts.errors),
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "p99_ms": p99,
         "in_flight": sum(|instance| instance.calls.len() as u64),
         "optional": server.optional,
         "description": server.spec_for(None).description,
@@ -127,11 +133,15 @@ fn clients(switch: &mut Switch) -> Vec<Value> {
         }
         let Ok(view) = switch.view_of(id) else { continue };
         let Some(session) = switch.sessions.get(&id) else { continue };
+        let introduced = session.introduced.as_ref();
         rows.push(json!({
             "id": id,
             "agent": session.hello.agent_hint,
             "pid": session.hello.pid,
             "version": session.hello.version,
+            "client": introduced.and_then(|it| it.name.as_ref()),
+            "client_version": introduced.and_then(|it| it.version.as_ref()),
+            "protocol": introduced.map(|it| it.protocol),
             "cwd": session.hello.cwd,
             "git_top": session.hello.git_top,
             "profile": session.hello.profile,

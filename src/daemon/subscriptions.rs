@@ -33,7 +33,11 @@ impl Switch {
             session.subscriptions.insert(uri.to_string(), Subscription { instance: member.instance, own });
         }
         let own = quote(&route.own);
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain })
+        self.hand_over(
+            request,
+            member,
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
+        )
     }
 
     /// `resources/unsubscribe`: the server is told when it was the last.
@@ -49,7 +53,11 @@ impl Switch {
             return self.answer(request, "{}");
         };
         let own = quote(&subscription.own);
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain })
+        self.hand_over(
+            request,
+            member,
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
+        )
     }
 
     fn is_subscribed(&self, subscription: &Subscription) -> bool {

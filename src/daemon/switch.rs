@@ -18,6 +18,7 @@ use super::environment::Environment;
 use super::guardian::Guardian;
 use super::metrics::Metrics;
 use super::session::{CHUNK, Session, SessionId};
+use super::tap::Tap;
 use super::views::Views;
 use crate::paths::Paths;
 use crate::registry::Registry;
@@ -110,6 +111,7 @@ pub struct Switch {
     pub guardian: Guardian,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub tap: Tap,
     pub counters: Counters,
     pub phase: watch::Sender<Phase>,
     /// The phase is no longer `Run`; looked at for every line.
@@ -149,6 +151,7 @@ impl Switch {
                 guardian: Guardian::default(),
                 clock: Clock::default(),
                 metrics: Metrics::default(),
+                tap: Tap::default(),
                 counters: Counters::default(),
                 phase,
                 draining: false,

@@ -28,11 +28,15 @@ impl Switch {
         let view = self.view_of(request.session)?;
         let unknown = || Refusal::new(code::INVALID_PARAMS, format!("there is no task {id}"));
         let (server, own) = tasks::parse(&id).ok_or_else(unknown)?;
-        let member = view.members.iter().find(|member| member.name == server).ok_or_else(unknown)?;
+        let member = view.members.iter().find(|member| &*member.name == server).ok_or_else(unknown)?;
         // One that an earlier daemon knew is its client's, who alone has the id.
         self.note_task(member.instance, own, Task { session: request.session, token: None });
         let own = Value::from(own).to_string();
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose: Purpose::Task })
+        self.hand_over(
+            request,
+            member,
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::Task, tool: None },
+        )
     }
 
     /// `tasks/list`: page by page, server after server. The cursor says which server, and what of its pages.
@@ -59,7 +63,7 @@ impl Switch {
         let places = scan::envelope(line.as_bytes()).map_err(|_| bad_params(request, "no JSON"))?;
         let id_at = places.id.clone().unwrap_or_default();
         let page = Request { line: &line, id_at, places: &places, ..*request };
-        self.hand_over(&page, member, Outgoing { subject: None, purpose: Purpose::Task })
+        self.hand_over(&page, member, Outgoing { subject: None, purpose: Purpose::Task, tool: None })
     }
 
     /// The number of the first server from `from` on that has tasks.

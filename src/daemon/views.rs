@@ -36,7 +36,7 @@ struct Key {
 
 /// One server of a view, under its number.
 pub struct Member {
-    pub name: String,
+    pub name: Rc<str>,
     pub instance: InstanceId,
     /// How long this client's calls may take; others may share the instance under another limit.
     pub tool_timeout: Duration,
@@ -160,7 +160,7 @@ impl Switch {
             .collect();
         let (prompts, resources) = (Prompts::build(&prompts), Resources::build(&resources));
         let member = |(server, spec, id): &(&Server, Spec, InstanceId)| Member {
-            name: server.name.as_str().to_string(),
+            name: server.name.as_str().into(),
             instance: *id,
             tool_timeout: spec.tool_timeout.unwrap_or(context.settings.tool_timeout),
         };

@@ -41,6 +41,9 @@ const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \
 first two underscores, its own name after them.\n";
 
+/// For what a client calls itself, in bytes.
+const NAME_MAX: usize = 64;
+
 /// For the instructions of all servers together, in bytes.
 const TOLD_MAX: usize = 4096;
 
@@ -49,6 +52,25 @@ const OUTRO: &str = "\nRead the resource loom://tools/index to find tools by ser
 /// The version to answer a client that asked for `asked`.
 pub fn negotiate(asked: Option<&str>) -> &'static str {
     KNOWN.into_iter().find(|known| Some(*known) == asked).unwrap_or(NEWEST)
+}
+
+/// What a client said of itself in its handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Introduced {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    /// The version of MCP that is spoken with it.
+    pub protocol: &'static str,
+}
+
+/// What a client's `params` of `initialize` say of it.
+pub fn introduced(params: &str) -> Introduced {
+    let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
+    let text = |key: &str| {
+        let text = value["clientInfo"][key].as_str().filter(|text| !text.is_empty())?;
+        Some(text[..text.floor_char_boundary(NAME_MAX)].to_owned())
+    };
+    Introduced { name: text("name"), version: text("version"), protocol: negotiate(asked(params).as_deref()) }
 }
 
 /// The `initialize` result for a client's `params`. `version` is loom's own.
@@ -194,6 +216,14 @@ mod tests {
         let sent: Value = serde_json::from_str(&request(NEWEST, "{}")).unwrap();
         assert_eq!((&sent["protocolVersion"], &sent["capabilities"]), (&json!(NEWEST), &json!({})));
         assert_eq!(sent["clientInfo"]["name"], "loom");
+    }
+
+    #[test]
+    fn a_client_says_who_it_is() {
+        let params = r#"{"protocolVersion":"2025-06-18","clientInfo":{"name":"ann","version":7}}"#;
+        let want = Introduced { name: Some("ann".into()), version: None, protocol: "2025-06-18" };
+        assert_eq!(introduced(params), want);
+        assert_eq!(introduced("{}"), Introduced { protocol: NEWEST, ..Introduced::default() });
     }
 
     #[test]

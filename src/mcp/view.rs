@@ -44,7 +44,7 @@ pub enum Route<'v> {
     Tool {
         server: u32,
         /// The server's own name, unescaped.
-        own: &'v str,
+        own: &'v Rc<str>,
         /// The same as the JSON string the server wrote, quotes included.
         own_json: &'v str,
     },
@@ -91,7 +91,7 @@ pub struct View {
 
 struct Shown {
     server: u32,
-    own: Box<str>,
+    own: Rc<str>,
     own_json: Box<str>,
     /// In `list`, or in `hidden_texts`.
     text: Range<usize>,
@@ -280,7 +280,12 @@ impl<'a> Draft<'a> {
         let text = self.write(&exposed, tool);
         self.index.insert(exposed.into(), Slot::Tool(self.tools.len() as u32));
         self.servers[number].tools += 1;
-        self.tools.push(Shown { server, own: tool.name.clone(), own_json: tool.name_json().into(), text });
+        self.tools.push(Shown {
+            server,
+            own: Rc::from(&*tool.name),
+            own_json: tool.name_json().into(),
+            text,
+        });
     }
 
     /// Puts the tool's text into the list or, over the budget, beside it.

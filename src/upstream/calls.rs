@@ -3,6 +3,7 @@
 use foldhash::HashMap;
 
 use super::queues::Queues;
+use super::topic::Topic;
 use crate::mcp::catalog::Kind;
 use crate::wire::id::Id;
 use std::collections::hash_map::Entry;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A client's request: its connection, its own id (raw JSON) and its own progress token (raw JSON).
-    Client { session: u32, id: Id, token: Option<Id>, purpose: Purpose },
+    Client { session: u32, id: Id, token: Option<Id>, purpose: Purpose, topic: Topic },
     /// loom's own handshake.
     Initialize,
     /// loom's own request for a list; later pages carry what the earlier ones brought.
@@ -54,6 +55,16 @@ pub struct Open {
     pub deadline: Instant,
     /// Its line in the stream to the server; `None` while it waits.
     pub sent: Option<Range<u64>>,
+    /// When that was written.
+    pub sent_at: Instant,
+}
+
+impl Open {
+    /// How long it waited in loom, and how long it has been with the server.
+    pub fn stages(&self, now: Instant) -> (Duration, Duration) {
+        let sent_at = if self.sent.is_some() { self.sent_at } else { now };
+        (sent_at.saturating_duration_since(self.began), now.saturating_duration_since(sent_at))
+    }
 }
 
 /// So many calls of one client are in a server's hands at most; the others wait, so that a client with a thousand
@@ -87,8 +98,8 @@ impl Calls {
 
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
-        let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent) };
-        self.begins(&open.asker);
+        let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent), sent_at: now };
+        self.begins(client_of(&open.asker));
         self.open.insert(id, open);
     }
 
@@ -97,7 +108,8 @@ impl Calls {
         if let Some(session) = client_of(&asker) {
             self.queues.push_back(session, id, line);
         }
-        self.open.insert(id, Open { asker, began: now, limit, deadline: now + limit, sent: None });
+        let open = Open { asker, began: now, limit, deadline: now + limit, sent: None, sent_at: now };
+        self.open.insert(id, open);
     }
 
     /// Takes the next waiting call out of its queue: one of each client in turn, and none of a client that has its
@@ -111,11 +123,12 @@ impl Calls {
     }
 
     /// Marks a call taken from the queue as sent.
-    pub fn now_sent(&mut self, id: u64, sent: Range<u64>) {
+    pub fn now_sent(&mut self, id: u64, sent: Range<u64>, now: Instant) {
         if let Some(open) = self.open.get_mut(&id) {
+            open.sent_at = now;
             open.sent = Some(sent);
-            let asker = open.asker.clone();
-            self.begins(&asker);
+            let client = client_of(&open.asker);
+            self.begins(client);
         }
     }
 
@@ -154,8 +167,8 @@ impl Calls {
         Some(open)
     }
 
-    fn begins(&mut self, asker: &Asker) {
-        if let Some(session) = client_of(asker) {
+    fn begins(&mut self, client: Option<u32>) {
+        if let Some(session) = client {
             self.under_way += 1;
             *self.by_client.entry(session).or_default() += 1;
         }
@@ -229,7 +242,8 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(9);
 
     fn client(session: u32) -> Asker {
-        Asker::Client { session, id: Id::from(&b"1"[..]), token: None, purpose: Purpose::Plain }
+        let id = Id::from(&b"1"[..]);
+        Asker::Client { session, id, token: None, purpose: Purpose::Plain, topic: Topic::untold() }
     }
 
     fn wait(calls: &mut Calls, session: u32) -> u64 {
@@ -251,7 +265,9 @@ mod tests {
         calls.remove(ids[0]);
         assert_eq!((calls.waiting(), calls.waiting_bytes(), calls.under_way), (2, 20, 0));
         let (second, line) = calls.next_waiting(None).unwrap();
-        calls.now_sent(second, 0..10);
+        let now = Instant::now();
+        calls.now_sent(second, 0..10, now + LIMIT);
+        assert_eq!(calls.get(second).unwrap().stages(now + LIMIT * 3).1, LIMIT * 2);
         assert_eq!((second, calls.under_way, calls.waiting_bytes()), (ids[1], 1, 10));
         calls.wait_again(vec![(second, line)]);
         assert_eq!((calls.under_way, calls.waiting()), (0, 2));
@@ -271,7 +287,7 @@ mod tests {
         assert!(calls.has_room(4, None) && !calls.has_room(4, Some(1000)), "others wait for a common place");
         let mut order = Vec::new();
         while let Some((id, _)) = calls.next_waiting(None) {
-            calls.now_sent(id, 0..1);
+            calls.now_sent(id, 0..1, Instant::now());
             order.push(id);
         }
         assert_eq!(order, [others[0], others[2], others[1]]);

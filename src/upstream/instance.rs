@@ -245,12 +245,12 @@ impl Instance {
     }
 
     /// Hands waiting calls to a ready process, as many as it may have at once.
-    pub fn send_waiting(&mut self) {
+    pub fn send_waiting(&mut self, now: Instant) {
         while matches!(self.state, ServerState::Ready { .. }) {
             let Some((id, line)) = self.calls.next_waiting(self.spec.max_concurrent) else { return };
             let start = self.out.end();
             self.out.tail().extend_from_slice(&line);
-            self.calls.now_sent(id, start..self.out.end());
+            self.calls.now_sent(id, start..self.out.end(), now);
         }
     }
 

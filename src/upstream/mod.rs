@@ -11,6 +11,8 @@ pub mod http;
 pub mod instance;
 pub mod life;
 pub mod meter;
+pub mod quantiles;
 pub mod queues;
 pub mod stderr;
 pub mod task;
+pub mod topic;

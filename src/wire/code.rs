@@ -10,6 +10,20 @@ pub struct Code {
     pub kind: &'static str,
 }
 
+/// What the standards call an error of a server.
+pub fn name_of(number: i64) -> Option<&'static str> {
+    Some(match number {
+        -32700 => "PARSE_ERROR",
+        -32600 => "INVALID_REQUEST",
+        -32601 => "METHOD_NOT_FOUND",
+        -32602 => "INVALID_PARAMS",
+        -32603 => "INTERNAL_ERROR",
+        -32002 => "RESOURCE_NOT_FOUND",
+        -32042 => "URL_ELICITATION_REQUIRED",
+        _ => return None,
+    })
+}
+
 pub const PARSE: Code = Code { number: -32700, name: "PARSE_ERROR", kind: "usage" };
 pub const INVALID_REQUEST: Code = Code { number: -32600, name: "INVALID_REQUEST", kind: "usage" };
 pub const METHOD_NOT_FOUND: Code = Code { number: -32601, name: "METHOD_NOT_FOUND", kind: "usage" };

@@ -107,7 +107,11 @@ fn metrics_count_calls_and_what_went_wrong() {
     let found = samples(&response.body);
     let get = |name: &str| found.get(name).copied();
     assert_eq!(get("loom_daemon_tool_calls_total{server=\"echo\"}"), Some(5.0), "{}", response.body);
-    assert_eq!(get("loom_daemon_tool_call_duration_seconds_count{server=\"echo\"}"), Some(5.0));
+    assert_eq!(get("loom_daemon_tool_call_duration_seconds_count{server=\"echo\",tool=\"echo\"}"), Some(3.0));
+    assert_eq!(
+        get("loom_daemon_tool_call_duration_seconds_bucket{le=\"+Inf\",server=\"echo\",tool=\"garbage\"}"),
+        Some(1.0)
+    );
     assert_eq!(get("loom_daemon_call_failures_total{server=\"echo\",code=\"TIMEOUT\"}"), Some(1.0));
     assert_eq!(get("loom_daemon_invalid_utf8_lines_total"), Some(1.0));
     assert!(get("loom_daemon_garbage_lines_total").is_some_and(|count| count > 0.0));

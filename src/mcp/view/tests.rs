@@ -75,13 +75,14 @@ fn names_lead_to_their_server() {
         (view.count_of("my_db"), view.count_of("notes"), view.count_of("x")),
         (Some(2), Some(1), None)
     );
-    let tool = |server, own, own_json| Route::Tool { server, own, own_json };
+    let owns: [Rc<str>; 3] = ["get_all".into(), "secret".into(), "search".into()];
+    let tool = |server, own: usize, own_json| Route::Tool { server, own: &owns[own], own_json };
     let unknown = |names: &[&str]| Route::Unknown { nearest: words(names) };
     for (name, want) in [
-        ("my_db__get_all", tool(0, "get_all", "\"get_all\"")),
-        ("my_db__secret", tool(0, "secret", "\"se\\u0063ret\"")),
+        ("my_db__get_all", tool(0, 0, "\"get_all\"")),
+        ("my_db__secret", tool(0, 1, "\"se\\u0063ret\"")),
         ("my_db__drop", Route::Refused { server: 0, reason: Refusal::Disabled }),
-        ("notes__search", tool(1, "search", "\"search\"")),
+        ("notes__search", tool(1, 2, "\"search\"")),
         ("notes__other", Route::Unlisted { server: 1, rest: "other" }),
         ("notes___x__y", Route::Unlisted { server: 1, rest: "_x__y" }),
         ("notes__drop", Route::Refused { server: 1, reason: Refusal::Disabled }),
