@@ -1,6 +1,7 @@
 //! What every verb accepts. The structures are also the source of `--help`: purpose, options, examples and exit
 //! codes all stand here, those of verbs with verbs of their own in a file each, and nowhere else. Nothing is done here.
 
+pub mod calls;
 pub mod registry;
 pub mod servers;
 pub mod tools;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
+use crate::cli::args::calls::CallsArgs;
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::servers::ServersArgs;
 use crate::cli::args::tools::ToolsArgs;
@@ -34,6 +36,7 @@ pub enum Verb {
     Reload(ReloadArgs),
     Tools(ToolsArgs),
     Servers(ServersArgs),
+    Calls(CallsArgs),
     Health(HealthArgs),
     Check(CheckArgs),
     Registry(RegistryArgs),

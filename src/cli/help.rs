@@ -10,7 +10,7 @@ const WIDTH: usize = 88;
 /// The overview's groups. Every verb stands in exactly one (a test sees to it).
 const GROUPS: &[(&str, &[&str])] = &[
     ("Every day", &["start", "stop", "restart", "status", "reload"]),
-    ("Tools and servers", &["tools", "servers", "health"]),
+    ("Tools and servers", &["tools", "servers", "calls", "health"]),
     ("Configuration", &["check", "registry"]),
     ("Started by programs", &["proxy", "daemon", "mcp"]),
     ("About", &["version"]),

@@ -2,6 +2,7 @@
 //! printing. Nothing here decides how servers run, and nothing below knows of this.
 
 pub mod args;
+mod calls;
 mod check;
 mod context;
 mod daemon;
@@ -125,6 +126,7 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Reload(args) => reload::run(args, &context, out),
         Verb::Tools(args) => tools::run(args, &context, out),
         Verb::Servers(args) => servers::run(args, &context, out),
+        Verb::Calls(args) => calls::run(args, &context, out),
         Verb::Health(args) => health::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),

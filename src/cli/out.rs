@@ -77,13 +77,18 @@ impl Out {
 
     /// Writes what was collected to standard output. A reader that went away is no failure.
     pub fn flush(&mut self) -> Result<(), Fault> {
+        self.flush_open().map(|_| ())
+    }
+
+    /// As `flush`; false when nobody reads any more.
+    pub fn flush_open(&mut self) -> Result<bool, Fault> {
         let text = std::mem::take(&mut self.text);
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Plain::new(Kind::Unavailable, format!("cannot write to standard output: {error}")).into())
             }
-            _ => Ok(()),
+            written => Ok(written.is_ok()),
         }
     }
 }

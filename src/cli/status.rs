@@ -58,6 +58,16 @@ struct ClientRow {
     #[serde(default)]
     agent: Option<String>,
     pid: u32,
+    /// What it calls itself.
+    #[serde(default)]
+    client: Option<String>,
+    #[serde(default)]
+    client_version: Option<String>,
+    /// The version of MCP that it speaks.
+    #[serde(default)]
+    protocol: Option<String>,
+    #[serde(default)]
+    id: u32,
     #[serde(default)]
     cwd: String,
     #[serde(default)]
@@ -140,12 +150,19 @@ fn render_clients(clients: &[ClientRow], home: &Path, out: &mut Out) {
         out.line("  none connected");
     }
     for client in clients {
-        let agent = first_line(client.agent.as_deref().unwrap_or("unnamed"), 24);
+        let named = client.agent.as_deref().or(client.client.as_deref());
+        let agent = first_line(named.unwrap_or("unnamed"), 24);
         let cwd = first_line(&tilde(Path::new(&client.cwd), home), 60);
         let open = if client.in_flight > 0 { format!(", {} open", client.in_flight) } else { String::new() };
         let tools = counted(client.tools, "tool");
         let calls = counted(client.calls, "call");
-        out.line(format!("  {agent}  pid {}  {tools}, {calls}{open}  {cwd}", client.pid));
+        out.line(format!("  {agent}  #{}, pid {}  {tools}, {calls}{open}  {cwd}", client.id, client.pid));
+        if let Some(protocol) = &client.protocol {
+            let name = first_line(client.client.as_deref().unwrap_or("a client without a name"), 64);
+            let version = first_line(client.client_version.as_deref().unwrap_or_default(), 64);
+            let who = format!("{name} {version}");
+            out.line(format!("    {}, MCP {}", who.trim_end(), first_line(protocol, 10)));
+        }
         if !client.hidden_tools.is_empty() {
             let over = counted(client.hidden_tools.len() as u64, "tool");
             out.line(format!(
@@ -235,7 +252,7 @@ mod tests {
                 { "name": "notes", "state": "idle", "tools": 1, "stale": true, "optional": true },
             ],
             "clients": [
-                { "id": 1, "agent": "claude", "pid": 44, "version": "0.0.9", "cwd": "/home/ann/src/app", "tools": 12, "hidden_tools": ["echo__a", "echo__b"], "calls": 3, "in_flight": 1 },
+                { "id": 1, "agent": "claude", "pid": 44, "version": "0.0.9", "client": "Claude Code", "client_version": "2.1.0", "protocol": "2025-06-18", "cwd": "/home/ann/src/app", "tools": 12, "hidden_tools": ["echo__a", "echo__b"], "calls": 3, "in_flight": 1 },
                 { "id": 2, "agent": null, "pid": 45, "cwd": "/srv", "tools": 1, "calls": 1 },
             ],
             "counters": { "invalid_utf8": 0, "garbage_lines": 3, "late_answers": 1 },
@@ -258,9 +275,10 @@ mod tests {
           notes  idle        1 tool         list is old, optional
 
         Clients
-          claude  pid 44  12 tools, 3 calls, 1 open  ~/src/app
+          claude  #1, pid 44  12 tools, 3 calls, 1 open  ~/src/app
+            Claude Code 2.1.0, MCP 2025-06-18
             2 tools over its budget, callable but not listed: echo__a, echo__b
-          unnamed  pid 45  1 tool, 1 call  /srv
+          unnamed  #2, pid 45  1 tool, 1 call  /srv
 
         noise     garbage lines 3, late answers 1
         ");

@@ -26,5 +26,6 @@ mod servers;
 mod shells;
 mod sockets;
 mod standins;
+mod taps;
 mod tidy;
 mod trust;

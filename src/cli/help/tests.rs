@@ -53,6 +53,7 @@ fn overview_page() {
     Tools and servers
       tools     list, find, describe and call the tools of all servers
       servers   show the servers of the registry, or restart one
+      calls     show the last calls of all clients, or watch them as they end
       health    say in one screen whether the servers work
 
     Configuration

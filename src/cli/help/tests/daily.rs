@@ -158,6 +158,41 @@ fn servers_page() {
 }
 
 #[test]
+fn calls_page() {
+    insta::assert_snapshot!(shown("calls"), @r"
+    loom calls: show the last calls of all clients, or watch them as they end
+
+    Usage
+      loom calls [--follow] [--summary] [--args] [--server NAME] [--client NAME] [--limit N]
+          [--json]
+
+    Options
+      --follow       print each call as it ends, until Ctrl-C
+      --summary      calls, errors and the times of most calls (p50, p95, p99) for each tool
+      --args         with --follow: the arguments too
+      --server NAME  only the calls to one server
+      --client NAME  only the calls of one client: its name or its number, as `loom status`
+                     shows them
+      --limit N      past calls to show; 0 shows all (default 20, with --follow none)
+      --json         print JSON; with --follow one object a line
+      --socket PATH  socket of the daemon (default ~/.config/loom/loom.sock, or LOOM_SOCKET)
+      -h, --help     show this page
+
+    Examples
+      loom calls --follow --server echo --args
+      loom calls --summary
+
+    Exit codes
+      2         no such server, or options that do not go together
+      3         the daemon does not run, or ended while it was watched
+
+    The daemon remembers the last 1000 calls, without arguments and results. Arguments are
+    told only while somebody watches with --args, shortened, and with `***` for what looks
+    secret. Times are UTC.
+    ");
+}
+
+#[test]
 fn servers_list_page() {
     insta::assert_snapshot!(shown("servers list"), @r"
     loom servers list: list the servers with their state
