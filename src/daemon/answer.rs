@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::ending::CallEnd;
-use super::session::{NOTIFY_BACKLOG, UNREAD_MAX};
+use super::session::{NOTIFY_BACKLOG, SessionId, UNREAD_MAX};
 use super::switch::Switch;
 use super::tap::Ended;
 use crate::mcp::catalog::Kind;
 use crate::mcp::clip;
-use crate::upstream::calls::{Asker, Open, Purpose};
+use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Greeting, Instance, InstanceId, Order};
 use crate::upstream::life::Trouble;
+use crate::upstream::purpose::Purpose;
 use crate::wire::code::{self, Code};
+use crate::wire::id::Id;
 use crate::wire::lines::Item;
 use crate::wire::oversize::{Oversized, Tracker};
 use crate::wire::reply::{self, Detail};
@@ -22,6 +24,14 @@ use crate::wire::scan::{self, Envelope};
 enum Outcome<'a> {
     Result(&'a str),
     Error(&'a str),
+}
+
+/// What a client is told of an answer.
+enum Retold {
+    AsItIs,
+    Other(String),
+    /// Nothing: another server is asked.
+    Elsewhere,
 }
 
 impl Switch {
@@ -68,6 +78,9 @@ impl Switch {
                 String::from_utf8_lossy(line)
             }
         };
+        if let Some(messages) = scan::batch(text.as_bytes()) {
+            return messages.into_iter().for_each(|message| self.server_line(id, message.as_bytes(), now));
+        }
         let Ok(envelope) = scan::envelope(text.as_bytes()) else {
             self.counters.garbage_lines += 1;
             let mut tracker = Tracker::default();
@@ -95,6 +108,7 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(open) = call.and_then(|call| instance.calls.remove(call)) else {
             // Late (given up or cancelled), or an id that was never given out.
+            instance.calls.answered_late(call.unwrap_or_default());
             self.counters.late_answers += 1;
             return;
         };
@@ -110,26 +124,33 @@ impl Switch {
     fn pass_on(&mut self, id: InstanceId, call: u64, open: Open, outcome: Outcome<'_>, now: Instant) {
         let (queued, served) = open.stages(now);
         let Asker::Client { session, id: client_id, token, purpose, topic } = open.asker else { return };
-        let told = match (&purpose, &outcome) {
-            (Purpose::Task, Outcome::Result(result)) => {
-                Some(self.tell_task(id, session, token.map(|token| (call, token)), result))
+        let told = match self.retell(
+            id,
+            session,
+            &client_id,
+            token.map(|token| (call, token)),
+            &purpose,
+            &outcome,
+        ) {
+            Retold::AsItIs => None,
+            Retold::Other(told) => Some(told),
+            Retold::Elsewhere => {
+                let (bytes_out, end) = match &outcome {
+                    Outcome::Error(error) => (error.len(), CallEnd::of_error(error)),
+                    Outcome::Result(result) => (result.len(), CallEnd::of_result(result, &topic.asked)),
+                };
+                self.tapped(Ended { session, topic, queued, served, bytes_out, end }, now);
+                return self.after_call(id, now);
             }
-            _ => None,
         };
-        let outcome = told.as_deref().map_or(outcome, Outcome::Result);
-        let purpose = match (purpose, &outcome) {
-            (Purpose::Search(search), Outcome::Error(error)) => {
-                match self.search_on(session, &client_id, *search) {
-                    true => {
-                        let (bytes_out, end) = (error.len(), CallEnd::of_error(error));
-                        self.tapped(Ended { session, topic, queued, served, bytes_out, end }, now);
-                        return self.after_call(id, now);
-                    }
-                    false => Purpose::Plain,
-                }
-            }
-            (purpose, _) => purpose,
+        let outcome = match (told.as_deref(), outcome) {
+            (Some(told), Outcome::Error(_)) if matches!(purpose, Purpose::Search(_)) => Outcome::Error(told),
+            (Some(told), _) => Outcome::Result(told),
+            (None, outcome) => outcome,
         };
+        if let Outcome::Error(error) = &outcome {
+            self.note_elicitations(id, session, error);
+        }
         let Some(instance) = self.instances.get_mut(&id) else { return };
         instance.counts.answered += 1;
         let failed = matches!(outcome, Outcome::Error(_));
@@ -147,24 +168,66 @@ impl Switch {
             Outcome::Result(result) => CallEnd::of_result(result, &topic.asked),
         };
         self.tapped(Ended { session, topic, queued, served, bytes_out: bytes, end }, now);
-        if let Some(state) = self.sessions.get_mut(&session) {
-            state.calls.remove(client_id.as_bytes());
-            let out = state.out.tail();
-            match outcome {
-                _ if full => {
-                    let text = "the answer is more than loom can hold back now";
-                    reply::error(out, client_id.as_bytes(), code::BUSY, text, &Detail::default());
-                }
-                Outcome::Error(error) => reply::raw_error(out, client_id.as_bytes(), error.as_bytes()),
-                Outcome::Result(result) => {
-                    let cap = state.hello.max_result_bytes.filter(|_| purpose == Purpose::Tool);
-                    let cut = cap.and_then(|cap| clip::clip(result, cap));
-                    reply::result(out, client_id.as_bytes(), cut.as_deref().unwrap_or(result).as_bytes());
-                }
-            }
-            self.dirty_sessions.insert(session);
-        }
+        self.deliver(session, &client_id, &purpose, &outcome, full);
         self.after_call(id, now);
+    }
+
+    /// Writes an answer to its client, or, when there is no room, that it is lost.
+    fn deliver(&mut self, session: SessionId, id: &Id, purpose: &Purpose, outcome: &Outcome<'_>, full: bool) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        state.calls.remove(id.as_bytes());
+        let out = state.out.tail();
+        match outcome {
+            _ if full => {
+                let text = "the answer is more than loom can hold back now";
+                reply::error(out, id.as_bytes(), code::BUSY, text, &Detail::default());
+            }
+            Outcome::Error(error) => reply::raw_error(out, id.as_bytes(), error.as_bytes()),
+            Outcome::Result(result) => {
+                let of_tool = matches!(purpose, Purpose::Tool | Purpose::Task | Purpose::TaskWord);
+                let cap = state.hello.max_result_bytes.filter(|_| of_tool);
+                let cut = cap.and_then(|cap| clip::clip(result, cap));
+                reply::result(out, id.as_bytes(), cut.as_deref().unwrap_or(result).as_bytes());
+            }
+        }
+        self.dirty_sessions.insert(session);
+    }
+
+    /// What an answer leads to beside itself, and what the client is told of it.
+    fn retell(
+        &mut self,
+        id: InstanceId,
+        session: SessionId,
+        client_id: &Id,
+        token: Option<(u64, Id)>,
+        purpose: &Purpose,
+        outcome: &Outcome<'_>,
+    ) -> Retold {
+        match (purpose, outcome) {
+            (Purpose::Task | Purpose::TaskWord, Outcome::Result(result)) => {
+                Retold::Other(self.tell_task(id, session, token, result))
+            }
+            (Purpose::TaskPage, Outcome::Result(page)) => Retold::Other(self.own_page(id, session, page)),
+            // The other servers' tasks can be had all the same.
+            (Purpose::TaskPage, Outcome::Error(_)) => {
+                Retold::Other(self.own_page(id, session, "{\"tasks\":[]}"))
+            }
+            (Purpose::Subscribe(uri), Outcome::Result(_)) => {
+                self.subscribed(id, session, uri);
+                Retold::AsItIs
+            }
+            (Purpose::Search(search), Outcome::Error(error)) => {
+                let mut search = (**search).clone();
+                if !search.goes_on_after(error) {
+                    return Retold::AsItIs;
+                }
+                if self.search_on(session, client_id, search.clone()) {
+                    return Retold::Elsewhere;
+                }
+                search.error.map_or(Retold::AsItIs, |error| Retold::Other(error.into()))
+            }
+            _ => Retold::AsItIs,
+        }
     }
 
     fn handshake_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
@@ -206,21 +269,14 @@ impl Switch {
             r#""notifications/resources/updated""# => self.resource_updated(id, params),
             r#""notifications/cancelled""# => self.server_cancels(id, params),
             r#""notifications/tasks/status""# => self.task_status(id, params),
-            r#""notifications/elicitation/complete""# => {
-                self.tell_users(id, "notifications/elicitation/complete", params)
-            }
+            r#""notifications/elicitation/complete""# => self.elicitation_complete(id, params),
             method if method.ends_with(r#"/list_changed""#) => {
                 self.server_list_changed(id, method.trim_matches('"'))
             }
-            _ => tracing::debug!(method, "notification of a server not passed on"),
-        }
-    }
-
-    /// To every client that uses this server: each knows by itself whether it is meant.
-    fn tell_users(&mut self, id: InstanceId, method: &str, params: &str) {
-        for (session, state) in self.sessions.iter_mut().filter(|(_, state)| state.used.contains(&id)) {
-            reply::notification(state.out.tail(), method, params);
-            self.dirty_sessions.insert(*session);
+            method => match scan::unquote(method) {
+                Some(method) => self.pass_notice(id, &method, params),
+                None => self.counters.dropped_notifications += 1,
+            },
         }
     }
 
@@ -229,27 +285,25 @@ impl Switch {
         let Ok([Some(token)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
         let Some(call) = number(params[token.clone()].as_bytes()) else { return };
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let asker = instance.calls.progress(call, Instant::now());
-        let owner = match asker {
-            Some(Asker::Client { session, token: Some(own), .. }) => Some((*session, own.clone())),
-            _ => self.task_progress(id, call),
+        let open = instance.calls.get(call).map(|open| &open.asker);
+        let owner = match open {
+            Some(Asker::Client { session, token: Some(own), .. }) => {
+                let owner = (*session, own.clone());
+                instance.calls.progress(call, Instant::now());
+                Some(owner)
+            }
+            // Nobody asked for it: it moves no deadline either.
+            Some(_) => None,
+            None => self.task_progress(id, call),
         };
         let Some((session, own)) = owner else {
             // Its call has ended: clients drop the connection over progress for nothing they know.
             self.counters.dropped_notifications += 1;
             return;
         };
-        let Some(state) = self.sessions.get_mut(&session) else { return };
-        if state.out.pending().len() > NOTIFY_BACKLOG {
-            self.counters.dropped_notifications += 1;
-            return;
-        }
-        let out = state.out.tail();
-        out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#);
-        reply::splice(out, params.as_bytes(), &[(token, own.as_bytes())]);
-        out.truncate(out.len() - 1);
-        out.extend_from_slice(b"}\n");
-        self.dirty_sessions.insert(session);
+        let params = reply::spliced(params, &[(token, own.as_bytes())]);
+        let params = self.told(id, &params).into_owned();
+        self.notify(session, "notifications/progress", &params);
     }
 
     /// The process runs and has shaken hands: its calls go out, and its tools are asked for.

@@ -1,15 +1,11 @@
 //! What servers ask of clients: sampling, elicitation, roots. A question goes to the client whose call is in flight;
 //! where that is not clear it is refused by name, and nothing is guessed.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::session::SessionId;
 use super::switch::Switch;
-use crate::mcp::catalog::Kind;
 use crate::mcp::tasks;
-use crate::upstream::calls::Asker;
 use crate::upstream::instance::{InstanceId, Scope};
 use crate::wire::code;
 use crate::wire::id::Id;
@@ -24,6 +20,9 @@ pub enum Ask {
     /// loom's own `roots/list`.
     Roots,
 }
+
+/// So many questions of one server may be open.
+const ASKS_MAX: usize = 100;
 
 /// Why a question reaches nobody.
 struct Unasked(String);
@@ -43,7 +42,13 @@ impl Switch {
             return reply::result(instance.out.tail(), ask.as_bytes(), result.as_bytes());
         }
         let params = envelope.params.clone().map_or("{}", |at| &text[at]);
-        match self.whom(id, method, params) {
+        let open = self.sessions.values().flat_map(|session| session.asks.values());
+        let open = open.filter(|ask| matches!(ask, Ask::Server { instance, .. } if *instance == id)).count();
+        let whom = match open < ASKS_MAX {
+            true => self.whom(id, method, params),
+            false => Err(Unasked(format!("{ASKS_MAX} questions of this server have no answer yet"))),
+        };
+        match whom {
             Ok(session) => self.pass_question(id, session, text, envelope),
             Err(Unasked(why)) => {
                 tracing::warn!(server = id, method, why, "a question was refused");
@@ -62,26 +67,29 @@ impl Switch {
         let params: Value = serde_json::from_str(params).unwrap_or_default();
         let owner = self.task_owner(id, method, &params);
         let session = match (&instance.scope, owner) {
+            (Scope::Everybody, _) if method == "roots/list" => {
+                return Err(Unasked(format!(
+                    "{name} is shared, and one client's roots are not everybody's; \
+                     set `instance: per-client` or `per-workspace` for it in the registry"
+                )));
+            }
             (_, Some(owner)) => owner,
             (Scope::Client(session), None) => *session,
-            (Scope::Everybody | Scope::Workspace(_), None) => {
-                let mut callers = instance.calls.callers();
-                match (callers.next(), callers.next()) {
-                    (Some(one), None) => one,
-                    (None, _) => {
-                        return Err(Unasked(format!(
-                            "no client has a call on {name}, so {method} has nobody to go to; \
-                             with `instance: per-client` in the registry it would have"
-                        )));
-                    }
-                    (Some(_), Some(_)) => {
-                        return Err(Unasked(format!(
-                            "several clients have calls on {name}, so it is not clear whom {method} is for; \
-                             set `instance: per-client` for {name} in the registry"
-                        )));
-                    }
+            (Scope::Everybody | Scope::Workspace(_), None) => match instance.callers().len() {
+                1 => instance.only_caller().unwrap_or_default(),
+                0 => {
+                    return Err(Unasked(format!(
+                        "no client has a call on {name}, so {method} has nobody to go to; \
+                         with `instance: per-client` in the registry it would have"
+                    )));
                 }
-            }
+                _ => {
+                    return Err(Unasked(format!(
+                        "several clients have calls on {name}, so it is not clear whom {method} is for; \
+                         set `instance: per-client` for {name} in the registry"
+                    )));
+                }
+            },
         };
         let state = self.sessions.get(&session).ok_or_else(|| Unasked("the client is gone".into()))?;
         match state.capabilities.lacks(method, &params) {
@@ -104,15 +112,18 @@ impl Switch {
         let params = envelope.params.clone().map(|params_at| {
             let edit = envelope.token.clone().map(|at| at.start - params_at.start..at.end - params_at.start);
             let edits: Vec<_> = edit.map(|at| (at, ours.as_bytes())).into_iter().collect();
-            let mut params = Vec::new();
-            reply::splice(&mut params, &text.as_bytes()[params_at], &edits);
-            params.pop();
-            let params = String::from_utf8_lossy(&params).into_owned();
-            tasks::rename(&params, |own| Some(tasks::exposed(name, own))).unwrap_or(params)
+            let params = reply::spliced(&text[params_at], &edits);
+            tasks::rename_related(&params, |own| Some(tasks::exposed(name, own))).unwrap_or(params)
         });
         let method = envelope.method.clone().map_or("", |at| text[at].trim_matches('"'));
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.asks.insert(number, Ask::Server { instance: id, id: own, token });
+        if method == "elicitation/create" {
+            let value: Value =
+                params.as_deref().and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
+            self.note_elicitation(id, session, &value);
+        }
+        let Some(state) = self.sessions.get_mut(&session) else { return };
         match params {
             Some(params) => reply::request(state.out.tail(), number, method, &params),
             None => reply::request(state.out.tail(), number, method, "{}"),
@@ -154,7 +165,7 @@ impl Switch {
                                 .filter(|(server, _)| *server == name)
                                 .map(|(_, own)| own.to_owned())
                         };
-                        let told = tasks::rename(&text[result.clone()], own);
+                        let told = tasks::rename_related(&text[result.clone()], own);
                         let told = told.as_deref().unwrap_or(&text[result.clone()]);
                         reply::result(out, id.as_bytes(), told.as_bytes());
                     }
@@ -176,10 +187,8 @@ impl Switch {
         let Some(Ask::Server { instance, token: Some(token), .. }) = ask else { return };
         let (instance, token) = (*instance, token.clone());
         let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else { return };
-        let mut own = Vec::new();
-        reply::splice(&mut own, params.as_bytes(), &[(at, token.as_bytes())]);
-        own.pop();
-        reply::notification(state.out.tail(), "notifications/progress", &String::from_utf8_lossy(&own));
+        let own = reply::spliced(params, &[(at, token.as_bytes())]);
+        reply::notification(state.out.tail(), "notifications/progress", &own);
         self.dirty_instances.insert(instance);
     }
 
@@ -195,12 +204,9 @@ impl Switch {
         let Some((session, number)) = found else { return };
         if let Some(state) = self.sessions.get_mut(&session) {
             state.asks.remove(&number);
-            let mut own = Vec::new();
-            reply::splice(&mut own, params.as_bytes(), &[(at, number.to_string().as_bytes())]);
-            own.pop();
-            reply::notification(state.out.tail(), "notifications/cancelled", &String::from_utf8_lossy(&own));
-            self.dirty_sessions.insert(session);
         }
+        let params = reply::spliced(params, &[(at, number.to_string().as_bytes())]);
+        self.notify(session, "notifications/cancelled", &params);
     }
 
     /// A server's life has ended: its questions need no answer.
@@ -227,32 +233,6 @@ impl Switch {
                 reply::error(state.out.tail(), id.as_bytes(), code::NOT_ASKED, text, &Detail::default());
                 self.dirty_instances.insert(instance);
             }
-        }
-    }
-
-    /// A request of loom's own to a server, whose answer says nothing that matters.
-    pub fn send_errand(&mut self, id: InstanceId, method: &str, params: &str) {
-        let limit = self.context.settings.startup_timeout;
-        let now = Instant::now();
-        if let Some(instance) = self.instances.get_mut(&id).filter(|instance| instance.is_linked()) {
-            instance.ask(Asker::Errand, method, params, now, limit);
-            self.clock.note(now + limit);
-            self.dirty_instances.insert(id);
-        }
-    }
-
-    /// Whether a ready server has a capability.
-    pub fn server_can(&self, id: InstanceId, capability: &str) -> bool {
-        let instance = self.instances.get(&id).filter(|instance| instance.is_ready());
-        instance
-            .and_then(|instance| instance.greeting.as_ref())
-            .is_some_and(|greeting| greeting.can(capability))
-    }
-
-    /// A list of a server's changed.
-    pub fn server_list_changed(&mut self, id: InstanceId, method: &str) {
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.changed() == method) {
-            self.relist(id, kind);
         }
     }
 }

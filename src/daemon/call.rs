@@ -1,4 +1,4 @@
-//! The way of a tool call from a client to its server, and how a call ends without an answer.
+//! The way of a request from a client to its server, and how it ends without an answer.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -15,9 +15,10 @@ use super::tap::short_name;
 use super::views::{ClientView, Member};
 use crate::mcp::quote::quote;
 use crate::mcp::view::{Refusal as Refused, Route};
-use crate::upstream::calls::{Asker, Open, Purpose};
+use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
 use crate::upstream::life::{ServerState, Trouble};
+use crate::upstream::purpose::Purpose;
 use crate::wire::code::{self, Code};
 use crate::wire::id::Id;
 use crate::wire::reply;
@@ -64,6 +65,9 @@ impl Switch {
         let topic = self.topic(request, &member.name, tool);
         let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
         let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
+        if instance.retiring.is_some() {
+            return Err(gone());
+        }
         check_state(instance, request.now)?;
         check_room(session, instance)?;
         let Entry::Vacant(place) = session.calls.entry(Id::from(request.id.as_bytes())) else {
@@ -84,7 +88,9 @@ impl Switch {
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
         let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
-        if instance.open_for_calls(request.session) {
+        let at_once =
+            matches!(purpose_of(&asker), Some(Purpose::TaskWord | Purpose::TaskPage)) && instance.is_ready();
+        if at_once || instance.open_for_calls(request.session) {
             let start = instance.out.end();
             edits.write(instance.out.tail(), request.line.as_bytes(), call);
             let sent = start..instance.out.end();
@@ -96,6 +102,9 @@ impl Switch {
             instance.calls.wait(call, asker, request.now, limit, line);
             instance.want(Demand::Call);
         }
+        if request.method != "tools/call" {
+            instance.calls.keep(call, request.line.as_bytes());
+        }
         self.clock.note(request.now + limit);
         Ok(())
     }
@@ -105,6 +114,7 @@ impl Switch {
         let Ok([Some(id), _]) = scan::members(params.as_bytes(), ["requestId", "reason"]) else { return };
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.lists.retain(|list| list.id.as_bytes() != &params.as_bytes()[id.clone()]);
+        state.held_back.retain(|line| !has_id(line, &params.as_bytes()[id.clone()]));
         if let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id]) {
             let open = self.withdraw(instance, call, "the client cancelled the call");
             self.tapped_open(open, CallEnd::Cancelled);
@@ -115,7 +125,15 @@ impl Switch {
     pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
         let instance = self.instances.get_mut(&id)?;
         let open = instance.calls.remove(call)?;
-        if let (Some(_), Some(channel)) = (&open.sent, &instance.channel) {
+        if let Asker::Client { session, .. } = &open.asker
+            && open.sent.is_some()
+        {
+            instance.calls.leave(call, *session, Instant::now());
+        }
+        // The handshake must not be cancelled.
+        if let (Some(_), Some(channel), false) =
+            (&open.sent, &instance.channel, open.asker == Asker::Initialize)
+        {
             channel.give_up(call);
             let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
             reply::notification(instance.out.tail(), "notifications/cancelled", &params);
@@ -133,7 +151,7 @@ impl Switch {
                 instance.send_waiting(now);
                 self.dirty_instances.insert(id);
             }
-            if instance.order == Some(Order::Retire) && instance.calls.is_empty() {
+            if instance.retiring.is_some() && !instance.is_busy() {
                 instance.wake.notify_one();
             }
         }
@@ -147,6 +165,9 @@ impl Switch {
         for call in calls {
             let Some(instance) = self.instances.get_mut(&id) else { return };
             let Some(open) = instance.calls.remove(*call) else { continue };
+            if !matches!(open.asker, Asker::Client { .. }) {
+                continue;
+            }
             instance.counts.errors += 1;
             let server = instance.name().to_string();
             self.metrics.failed(&server, code.name);
@@ -156,9 +177,17 @@ impl Switch {
     }
 
     fn fail_open(&mut self, open: Open, code: Code, server: &str, trouble: &Trouble) {
-        let Asker::Client { session, id, .. } = &open.asker else { return };
+        let Asker::Client { session, id, purpose, .. } = &open.asker else { return };
         let (session, id) = (*session, id.clone());
+        let search = match purpose {
+            Purpose::Search(search) => Some((**search).clone()),
+            _ => None,
+        };
         self.tapped_open(Some(open), CallEnd::Failed(code));
+        // This server cannot say; another may know.
+        if search.is_some_and(|search| self.search_on(session, &id, search)) {
+            return;
+        }
         if let Some(state) = self.sessions.get_mut(&session) {
             state.calls.remove(id.as_bytes());
         }
@@ -238,6 +267,17 @@ struct Edits<'a> {
     id: Range<usize>,
     subject: Option<(Range<usize>, &'a str)>,
     token: Place,
+}
+
+fn purpose_of(asker: &Asker) -> Option<&Purpose> {
+    match asker {
+        Asker::Client { purpose, .. } => Some(purpose),
+        Asker::Initialize | Asker::List(_) | Asker::Errand => None,
+    }
+}
+
+fn has_id(line: &[u8], id: &[u8]) -> bool {
+    scan::members(line, ["id"]).is_ok_and(|[found]| found.is_some_and(|found| &line[found] == id))
 }
 
 impl Edits<'_> {
@@ -322,7 +362,7 @@ impl Switch {
         let Some(session) = self.sessions.remove(&id) else { return };
         session.backlog.notify_one();
         self.tap.forget(id);
-        let Session { calls, hello, used, view, asks, subscriptions, .. } = session;
+        let Session { calls, hello, used, view, asks, subscriptions, level, .. } = session;
         tracing::info!(session = id, client = hello.agent_hint, pid = hello.pid, "client left");
         for (instance, call) in calls.into_values() {
             let open = self.withdraw(instance, call, "the client is gone");
@@ -337,6 +377,9 @@ impl Switch {
         self.answer_for_gone(asks.into_values());
         self.drop_subscriptions(subscriptions.into_values());
         self.forget_tasks_of(id);
+        if level.is_some() {
+            self.tell_levels();
+        }
         self.retire_unused_scopes();
         drop(view);
         self.forget_unused_views();

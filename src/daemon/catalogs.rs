@@ -10,7 +10,7 @@ use crate::mcp::catalog::{self, Entry, Item, Kind};
 use crate::paths::Paths;
 use crate::registry::{Registry, spec};
 use crate::upstream::calls::Asker;
-use crate::upstream::instance::{Greeting, Instance, InstanceId};
+use crate::upstream::instance::{Greeting, Instance, InstanceId, Scope};
 use crate::upstream::life::ServerState;
 
 /// A server's list ends here, whatever more it would have to say.
@@ -24,6 +24,32 @@ impl Switch {
     pub fn relist_all(&mut self, id: InstanceId) {
         for kind in Kind::ALL {
             self.relist(id, kind);
+        }
+    }
+
+    /// The server says that a list changed: it is asked again, less often the more often it says so for nothing.
+    pub fn relist_soon(&mut self, id: InstanceId, kind: Kind) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let list = instance.list_mut(kind);
+        if list.busy {
+            list.again = true;
+            return;
+        }
+        let left = list.had.map_or(Duration::ZERO, |had| list.pause.saturating_sub(had.elapsed()));
+        if left.is_zero() {
+            return self.relist(id, kind);
+        }
+        if let (false, Some(me)) = (std::mem::replace(&mut list.due, true), self.me.upgrade()) {
+            // Ends by itself after a pause.
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(left).await;
+                let mut switch = me.borrow_mut();
+                if let Some(instance) = switch.instances.get_mut(&id) {
+                    instance.list_mut(kind).due = false;
+                    switch.relist(id, kind);
+                    switch.flush();
+                }
+            });
         }
     }
 
@@ -97,6 +123,7 @@ impl Switch {
         list.busy = false;
         list.stale = false;
         list.error = None;
+        list.rests(changed);
         list.items = Some(items);
         let again = std::mem::take(&mut list.again);
         instance.unsaved |= changed;
@@ -109,7 +136,7 @@ impl Switch {
         }
         self.answer_settled_lists();
         if again {
-            self.relist(id, kind);
+            self.relist_soon(id, kind);
         }
     }
 
@@ -122,14 +149,20 @@ impl Switch {
         list.pages.clear();
         list.stale = list.items.is_some();
         list.error = Some(why);
+        list.rests(false);
+        let again = std::mem::take(&mut list.again);
         self.answer_settled_lists();
+        if again {
+            self.relist_soon(id, kind);
+        }
     }
 
     /// Writes the catalog of one server, off this thread: a slow disk must not delay calls.
     fn save_catalog(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get(&id) else { return };
         let Some(greeting) = &instance.greeting else { return };
-        let (dir, path) = (self.context.paths.catalog_dir(), catalog_file(&self.context.paths, instance));
+        let Some(path) = catalog_file(&self.context.paths, instance) else { return };
+        let dir = self.context.paths.catalog_dir();
         let entry = Entry {
             server: instance.name().into(),
             key: instance.key,
@@ -150,7 +183,7 @@ impl Switch {
 
 /// What an earlier daemon, or an earlier client's instance, knew of this server.
 pub fn load(paths: &Paths, instance: &mut Instance) {
-    let path = catalog_file(paths, instance);
+    let Some(path) = catalog_file(paths, instance) else { return };
     let Ok(text) = std::fs::read_to_string(&path) else { return };
     match Entry::from_json(&text) {
         Ok(entry) if entry.key == instance.key && *entry.capabilities == *instance.declared => {
@@ -184,9 +217,16 @@ pub fn forget_old(paths: &Paths, registry: &Registry) {
     }
 }
 
-/// Other capabilities may bring other lists: they have files of their own.
-fn catalog_file(paths: &Paths, instance: &Instance) -> PathBuf {
-    file_of(paths, instance.name(), instance.key ^ spec::fnv(&instance.declared))
+/// Other capabilities and other workspaces may bring other lists: they have files of their own. What a server showed
+/// to one client alone is nobody else's.
+fn catalog_file(paths: &Paths, instance: &Instance) -> Option<PathBuf> {
+    let scope = match &instance.scope {
+        Scope::Everybody => 0,
+        Scope::Workspace(roots) => spec::fnv(roots),
+        Scope::Client(_) => return None,
+    };
+    let key = instance.key ^ spec::fnv(&instance.declared) ^ scope.rotate_left(1);
+    Some(file_of(paths, instance.name(), key))
 }
 
 fn file_of(paths: &Paths, server: &str, key: u64) -> PathBuf {

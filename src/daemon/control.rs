@@ -86,7 +86,8 @@ impl Switch {
         if server.spec_for(None).sharing == Sharing::Shared {
             self.instance_for(&server, None, Scope::Everybody);
         }
-        for instance in self.instances.values_mut().filter(|instance| instance.name() == name) {
+        for instance in self.instances.values_mut().filter(|one| one.name() == name && one.retiring.is_none())
+        {
             instance.forgive_lists();
             instance.give_order(Order::Restart);
         }

@@ -62,7 +62,7 @@ pub async fn live(
         Ok(text) => Err(LifeEnd { end, trouble: Trouble::new(text) }),
         Err(Order::Fail(trouble)) => Err(LifeEnd { end: End::NeverReady, trouble }),
         Err(Order::Lost(trouble)) => Err(LifeEnd { end, trouble }),
-        Err(order @ (Order::Stop | Order::Restart | Order::Retire)) => {
+        Err(order @ (Order::Stop | Order::Restart)) => {
             drop(switch);
             shared.borrow_mut().keep_order(id, order);
             Ok(())

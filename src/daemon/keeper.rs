@@ -70,10 +70,7 @@ impl Drop for Kept {
         if std::thread::panicking() {
             switch.keeper_failed(self.id);
         }
-        switch.instances.remove(&self.id);
-        for session in switch.sessions.values_mut() {
-            session.used.remove(&self.id);
-        }
+        switch.instance_gone(self.id);
         switch.calmer.notify_one();
     }
 }

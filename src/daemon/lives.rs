@@ -29,12 +29,12 @@ impl Switch {
     pub fn next_step(&mut self, id: InstanceId, now: Instant) -> Step {
         let running = self.phase() == Phase::Run;
         let Some(instance) = self.instances.get_mut(&id) else { return Step::Go };
+        if instance.retiring.is_some() {
+            self.release_waiting(id);
+            self.flush();
+            return Step::Go;
+        }
         match instance.order.take() {
-            Some(Order::Retire) => {
-                self.release_waiting(id);
-                self.flush();
-                return Step::Go;
-            }
             Some(Order::Restart) => {
                 instance.history.forgive();
                 instance.state = ServerState::Idle;
@@ -133,11 +133,26 @@ impl Switch {
         let name = instance.name().to_string();
         child::kill(instance.pid);
         // The next view makes a new one.
-        instance.order = Some(Order::Retire);
+        instance.retire(Instant::now());
         let open = instance.calls.ids(|_| true);
         let trouble = Trouble::new(format!("an error inside loom ended {name}"));
         self.fail_calls(id, &open, code::SERVER_GONE, &trouble);
         self.lists_changed();
+        self.flush();
+    }
+
+    /// An instance has no keeper any more: nothing may lead to it.
+    pub fn instance_gone(&mut self, id: InstanceId) {
+        // At once means that proxies say what became of their calls.
+        let tell = self.phase() != Phase::Kill;
+        let open = self.instances.get(&id).filter(|_| tell).map(|instance| instance.calls.ids(|_| true));
+        let open = open.unwrap_or_default();
+        self.fail_calls(id, &open, code::SERVER_UNAVAILABLE, &Trouble::new("the server is gone"));
+        self.instances.remove(&id);
+        self.forget_views_of(&[id]);
+        for session in self.sessions.values_mut() {
+            session.used.remove(&id);
+        }
         self.flush();
     }
 
@@ -152,10 +167,10 @@ impl Switch {
     /// When there may be something to do without anybody waking the keeper.
     pub fn look_at(&self, id: InstanceId) -> Option<Instant> {
         let instance = self.instances.get(&id)?;
-        match instance.order {
-            Some(Order::Retire) => Some(instance.retire_by),
+        match instance.retiring {
+            Some(by) => Some(by),
             // The end of work wakes nobody: looking again this often is enough to stop in time.
-            _ => {
+            None => {
                 let limit = instance.idle_limit(self.context.settings.idle_timeout);
                 Some(self.idle_until(id).unwrap_or_else(|| Instant::now() + limit))
             }
@@ -166,7 +181,11 @@ impl Switch {
     pub fn idle_until(&self, id: InstanceId) -> Option<Instant> {
         let instance = self.instances.get(&id)?;
         let in_use = || self.sessions.values().any(|session| session.used.contains(&id));
-        if !instance.calls.is_empty() || (instance.spec.idle_timeout.is_none() && in_use()) {
+        let subscribed = || {
+            let mut all = self.sessions.values().flat_map(|session| session.subscriptions.values());
+            all.any(|subscription| subscription.instance == id)
+        };
+        if instance.is_busy() || subscribed() || (instance.spec.idle_timeout.is_none() && in_use()) {
             return None;
         }
         Some(instance.used.max(instance.began) + instance.idle_limit(self.context.settings.idle_timeout))
@@ -192,10 +211,10 @@ impl Switch {
     pub fn due_order(&mut self, id: InstanceId, now: Instant) -> Option<Order> {
         let idle = self.idle_until(id).is_some_and(|at| at <= now);
         let instance = self.instances.get_mut(&id)?;
-        match &instance.order {
-            Some(Order::Retire) if !instance.calls.is_empty() && instance.retire_by > now => None,
-            Some(_) => instance.order.take(),
-            None => idle.then_some(Order::Stop),
+        match instance.retiring {
+            Some(by) if instance.is_busy() && by > now => None,
+            Some(_) => Some(Order::Stop),
+            None => instance.order.take().or(idle.then_some(Order::Stop)),
         }
     }
 

@@ -80,10 +80,7 @@ impl Switch {
         self.sessions.insert(session_id, session);
         self.dirty_sessions.insert(session_id);
         // Servers that depend on who the client is wait for its handshake.
-        if proxy
-            && self.scopes_of(session_id).is_empty()
-            && let Ok(view) = self.view_of(session_id)
-        {
+        if proxy && let Ok(view) = self.view_of(session_id) {
             self.discover(&view);
         }
         Some(session_id)
@@ -111,8 +108,10 @@ impl Switch {
     pub fn initialize(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         if let Some(session) = self.sessions.get_mut(&request.session) {
             session.capabilities = Capabilities::of_initialize(request.params());
+            session.view = None;
             session.introduce(initialize::introduced(request.params()));
         }
+        self.retire_outdated(request.session);
         self.expect_roots(request.session);
         let view = self.view_of(request.session)?;
         if !self.waits_for_roots(request.session) {

@@ -1,7 +1,6 @@
 //! Calls that have not left for their server, taken out of its queue: at the end of a daemon their clients get
 //! them back, and after a change of the registry they are dealt with as if they had just come.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use super::hello::Role;
@@ -9,7 +8,6 @@ use super::request::Refusal;
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::quote::quote;
-use crate::mcp::tasks;
 use crate::mcp::toolname::expose;
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::InstanceId;
@@ -61,75 +59,55 @@ impl Switch {
     }
 }
 
-/// Undoes what was replaced in a request on its way to `server`. A URI stays the server's own.
+/// What a client wrote: kept, or, of a tool call, told from what went to `server`.
 fn as_written(open: Open, line: &[u8], server: &str) -> Option<Taken> {
     let Asker::Client { session, id, token, .. } = open.asker else { return None };
+    if let Some(line) = open.written {
+        return Some(Taken { session, line: line.into(), id });
+    }
     let line = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(line)).ok()?;
     let places = scan::envelope(line.as_bytes()).ok()?;
-    let method = &line[places.method.clone()?];
-    let subject = match method.trim_matches('"') {
-        "tools/call" | "prompts/get" => places.name.clone(),
-        "tasks/get" | "tasks/result" | "tasks/cancel" => within(line, places.params.clone()?, "taskId"),
-        "completion/complete" => within(line, within(line, places.params.clone()?, "ref")?, "name"),
-        _ => None,
-    };
-    let own = subject.clone().and_then(|at| scan::unquote(&line[at]));
-    let told = own.map(|own| match method.starts_with("\"tasks/") {
-        true => tasks::exposed(server, &own),
-        false => expose(server, &own),
-    });
-    let told = told.map(|told| quote(&told));
-    let mut edits = vec![(places.id?, id.as_bytes())];
-    edits.extend(subject.zip(told.as_ref()).map(|(at, told)| (at, told.as_bytes())));
+    let name_at = places.name?;
+    let name = quote(&expose(server, &scan::unquote(&line[name_at.clone()])?));
+    let mut edits = vec![(places.id?, id.as_bytes()), (name_at, name.as_bytes())];
     edits.extend(places.token.zip(token.as_ref()).map(|(at, token)| (at, token.as_bytes())));
     edits.sort_unstable_by_key(|(range, _)| range.start);
-    let mut written = Vec::new();
-    reply::splice(&mut written, line.as_bytes(), &edits);
-    written.pop();
-    Some(Taken { session, line: written, id })
-}
-
-/// Where a member of the object at a place is.
-fn within(line: &str, object: Range<usize>, key: &str) -> Option<Range<usize>> {
-    let [at] = scan::members(&line.as_bytes()[object.clone()], [key]).ok()?;
-    at.map(|at| object.start + at.start..object.start + at.end)
+    let line = reply::spliced(line, &edits).into_bytes();
+    Some(Taken { session, line, id })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::calls::Purpose;
+    use crate::upstream::purpose::Purpose;
     use crate::upstream::topic::Topic;
     use std::time::Duration;
 
     #[test]
     fn requests_get_their_own_words_back() {
         let now = Instant::now();
-        for (written, sent) in [
-            (
-                r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo__say","_meta":{"progressToken":"t"}}}"#,
-                r#"{"jsonrpc":"2.0","id":91,"method":"tools/call","params":{"name":"say","_meta":{"progressToken":91}}}"#,
-            ),
-            (
-                r#"{"method":"tasks/get","params":{"taskId":"echo:1"},"id":7}"#,
-                r#"{"method":"tasks/get","params":{"taskId":"1"},"id":91}"#,
-            ),
-            (
-                r#"{"id":7,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"echo__p"}}}"#,
-                r#"{"id":91,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}"#,
-            ),
-            (
-                r#"{"id":7,"method":"resources/read","params":{"uri":"a://b"}}"#,
-                r#"{"id":91,"method":"resources/read","params":{"uri":"a://b"}}"#,
-            ),
-        ] {
-            let token = Some(Id::from(&br#""t""#[..]));
-            let (id, topic) = (Id::from(&b"7"[..]), Topic::untold());
-            let asker = Asker::Client { session: 4, id, token, purpose: Purpose::Plain, topic };
-            let open =
-                Open { asker, began: now, limit: Duration::ZERO, deadline: now, sent: None, sent_at: now };
+        let written = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo__say","_meta":{"progressToken":"t"}}}"#;
+        let sent = r#"{"jsonrpc":"2.0","id":91,"method":"tools/call","params":{"name":"say","_meta":{"progressToken":91}}}"#;
+        for kept in [None, Some("as it came")] {
+            let asker = Asker::Client {
+                session: 4,
+                id: Id::from(&b"7"[..]),
+                token: Some(Id::from(&br#""t""#[..])),
+                purpose: Purpose::Plain,
+                topic: Topic::untold(),
+            };
+            let open = Open {
+                asker,
+                began: now,
+                limit: Duration::ZERO,
+                deadline: now,
+                sent: None,
+                sent_at: now,
+                written: kept.map(|line| line.as_bytes().into()),
+            };
             let taken = as_written(open, &[sent.as_bytes(), b"\n"].concat(), "echo").unwrap();
-            assert_eq!((taken.session, std::str::from_utf8(&taken.line).unwrap()), (4, written));
+            assert_eq!(taken.session, 4);
+            assert_eq!(std::str::from_utf8(&taken.line).unwrap(), kept.unwrap_or(written));
         }
     }
 }

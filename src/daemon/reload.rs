@@ -19,7 +19,7 @@ use crate::registry::finding::Level;
 use crate::registry::parse;
 use crate::settings::file::Profile;
 use crate::settings::{self, Settings, SettingsError};
-use crate::upstream::instance::{Demand, InstanceId, Order};
+use crate::upstream::instance::{Demand, InstanceId};
 use crate::upstream::life::ServerState;
 use crate::wire::code;
 
@@ -133,7 +133,7 @@ impl Switch {
         let registry = self.loaded.registry.clone();
         let retire_by = Instant::now() + self.context.settings.drain_timeout;
         let mut retired = Vec::new();
-        for (id, instance) in &mut self.instances {
+        for (id, instance) in self.instances.iter_mut().filter(|(_, instance)| instance.retiring.is_none()) {
             let server = registry.servers.iter().find(|server| server.name.as_str() == instance.name());
             let kept = server.filter(|server| !server.disabled).and_then(|server| {
                 let spec = server
@@ -151,8 +151,7 @@ impl Switch {
                     instance.wake.notify_one();
                 }
                 None => {
-                    instance.retire_by = retire_by;
-                    instance.give_order(Order::Retire);
+                    instance.retire(retire_by);
                     retired.push(*id);
                 }
             }

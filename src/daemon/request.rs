@@ -92,9 +92,7 @@ impl Switch {
         };
         match sort(text, &envelope) {
             Ok(Line::Request { .. }) if self.waits_for_roots(session) => {
-                if let Some(state) = self.sessions.get_mut(&session) {
-                    state.held_back.push(line.into());
-                }
+                self.hold_back(session, line);
             }
             Ok(Line::Request { id, method }) => {
                 let id_at = envelope.id.clone().unwrap_or_default();
@@ -167,10 +165,13 @@ impl Switch {
                 }
                 self.ask_for_roots(session);
             }
-            "notifications/roots/list_changed" => self.ask_for_roots(session),
+            "notifications/roots/list_changed" => {
+                self.ask_for_roots(session);
+                self.tell_own_servers(session, method, params);
+            }
             "notifications/progress" => self.client_progress(session, params),
-            // A notification asks for nothing: what loom does not know it ignores, as JSON-RPC demands.
-            _ => tracing::debug!(session, method, "notification ignored"),
+            // What loom does not know can only be for servers that know this client.
+            _ => self.tell_own_servers(session, method, params),
         }
     }
 

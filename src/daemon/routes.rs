@@ -10,7 +10,8 @@ use super::subscriptions::unknown;
 use super::switch::Switch;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
-use crate::upstream::calls::{Purpose, Search};
+use crate::upstream::instance::InstanceId;
+use crate::upstream::purpose::{Purpose, Search};
 use crate::wire::code;
 use crate::wire::id::Id;
 use crate::wire::scan;
@@ -34,28 +35,44 @@ impl Switch {
     /// `resources/read`: loom's own, or a server's.
     pub fn read_resource(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         let (_, uri) = request.uri()?;
-        if uri.starts_with(inventory::SCHEME) && !uri.starts_with(inventory::ALIAS) {
+        if inventory::is_own(&uri) {
             return self.read_own(request, &uri);
         }
         let view = self.view_of(request.session)?;
         let servers = view.resources.route(&uri).servers;
-        self.read_from(request, servers)
+        let instances =
+            servers.iter().filter_map(|number| view.member(*number)).map(|one| one.instance).collect();
+        self.read_from(request, instances, None)
     }
 
-    /// Asks the first of these servers for a resource; the others follow while the answer is an error.
-    fn read_from(&mut self, request: &Request<'_>, servers: Vec<u32>) -> Result<(), Refusal> {
+    /// Asks the first of these servers that can be asked for a resource; the others follow while the answer is an error.
+    fn read_from(
+        &mut self,
+        request: &Request<'_>,
+        instances: Vec<InstanceId>,
+        error: Option<Box<str>>,
+    ) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
         let view = self.view_of(request.session)?;
-        let own = view.resources.route(&uri).own;
-        let mut left = servers.into_iter();
-        let member = left.next().and_then(|server| view.member(server)).ok_or_else(|| unknown(&uri))?;
-        let rest: Vec<u32> = left.collect();
-        let purpose = match rest.is_empty() {
-            true => Purpose::Plain,
-            false => Purpose::Search(Box::new(Search { line: request.line.as_bytes().into(), rest })),
-        };
-        let own = quote(&own);
-        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: None })
+        let own = quote(&view.resources.route(&uri).own);
+        let mut refusal = unknown(&uri);
+        for (place, instance) in instances.iter().enumerate() {
+            let Some(member) = view.members.iter().find(|member| member.instance == *instance) else {
+                continue;
+            };
+            let rest = instances[place + 1..].to_vec();
+            let search = Search { line: request.line.as_bytes().into(), rest, error: error.clone() };
+            let purpose = match instances.len() {
+                1 if error.is_none() => Purpose::Plain,
+                _ => Purpose::Search(Box::new(search)),
+            };
+            let outgoing = Outgoing { subject: Some((at.clone(), &own)), purpose, tool: None };
+            match self.hand_over(request, member, outgoing) {
+                Ok(()) => return Ok(()),
+                Err(why) => refusal = why,
+            }
+        }
+        Err(refusal)
     }
 
     /// A server did not know a resource: asks the next. False when there is none that can be asked.
@@ -70,7 +87,7 @@ impl Switch {
         let method = "resources/read";
         let request =
             Request { session, line, id: &line[id_at.clone()], id_at, method, places: &places, now };
-        self.read_from(&request, search.rest).is_ok()
+        !search.rest.is_empty() && self.read_from(&request, search.rest, search.error).is_ok()
     }
 
     /// `completion/complete`: of a prompt's argument, or of a variable in a resource's URI.
@@ -92,7 +109,7 @@ impl Switch {
             "ref/resource" => {
                 let at = place(uri.ok_or_else(missing)?);
                 let uri = scan::unquote(&request.line[at.clone()]).ok_or_else(missing)?;
-                if uri.starts_with(inventory::SCHEME) && !uri.starts_with(inventory::ALIAS) {
+                if inventory::is_own(&uri) {
                     return self.answer(request, "{\"completion\":{\"values\":[]}}");
                 }
                 let route = view.resources.route_template(&uri);
@@ -104,7 +121,8 @@ impl Switch {
             }
             _ => return Err(missing()),
         };
-        let member = server.and_then(|server| view.member(server)).ok_or_else(super::call::gone)?;
+        let nobody = || bad_params(request, "no server has what `ref` names");
+        let member = server.and_then(|server| view.member(server)).ok_or_else(nobody)?;
         self.hand_over(
             request,
             member,

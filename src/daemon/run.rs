@@ -18,7 +18,7 @@ use super::switch::{Context, Loaded, Phase, Shared, Switch};
 use super::{Options, catalogs, clock, http, lock, reload, session};
 use crate::fault::{Fault, Kind, Plain};
 use crate::paths::{Paths, check_socket};
-use crate::upstream::instance::{InstanceId, Order};
+use crate::upstream::instance::InstanceId;
 use crate::wire::reply;
 use crate::{file, log};
 
@@ -276,6 +276,7 @@ impl Switch {
         for session in self.sessions.values_mut().filter(|session| session.hello.role == Role::Proxy) {
             reply::notification(session.out.tail(), "loom/draining", "{}");
         }
+        self.give_back_held();
         let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
         for id in ids {
             self.release_waiting(id);
@@ -287,8 +288,7 @@ impl Switch {
     fn retire_all(&mut self) {
         let now = Instant::now();
         for instance in self.instances.values_mut() {
-            instance.retire_by = now;
-            instance.give_order(Order::Retire);
+            instance.retire(now);
         }
     }
 

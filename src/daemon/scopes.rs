@@ -1,15 +1,20 @@
 //! Whom each instance is for: everybody, one client, or the clients of one workspace; and what is declared to it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::asks::Ask;
+use super::request::Refusal;
 use super::session::{Session, SessionId};
 use super::switch::Switch;
 use crate::registry::spec::Sharing;
-use crate::upstream::instance::{Order, Scope};
+use crate::upstream::instance::{Instance, Scope};
+use crate::wire::code;
+use crate::wire::id::Id;
+use crate::wire::scan;
 
 /// What loom declares to a server that everybody shares. A client's roots would replace those of all others.
 const SHARED: &str = r#"{"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}}}"#;
@@ -18,6 +23,8 @@ const WORKSPACE: &str = r#"{"roots":{"listChanged":true},"sampling":{"context":{
 
 /// How long a client has from the beginning of its handshake until its roots are known.
 const ROOTS_WAIT: Duration = Duration::from_secs(5);
+/// Requests of one client that wait for its roots, in bytes.
+const HELD_MAX: usize = 16 << 20;
 
 /// What is known of a client's roots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,9 +68,8 @@ impl Switch {
             Roots::Known(roots) => roots.clone(),
             Roots::Folder | Roots::Asked { .. } => {
                 let folder = session.hello.git_top.as_deref().unwrap_or(&session.hello.cwd);
-                let name = folder.rsplit('/').next().unwrap_or_default();
                 let uri = format!("file://{}", percent_encoding::utf8_percent_encode(folder, PATH));
-                serde_json::json!({ "roots": [{ "uri": uri, "name": name }] }).to_string().into()
+                result_of(std::iter::once(uri.as_str()))
             }
         }
     }
@@ -123,13 +129,42 @@ impl Switch {
         self.sessions.get(&id).is_some_and(|session| matches!(session.roots, Roots::Asked { .. }))
     }
 
+    /// A request that waits until the roots are known; a client that sends too many is told so.
+    pub fn hold_back(&mut self, id: SessionId, line: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let held: usize = session.held_back.iter().map(|line| line.len()).sum();
+        if held + line.len() <= HELD_MAX {
+            return session.held_back.push(line.into());
+        }
+        if let Ok([Some(at)]) = scan::members(line, ["id"]) {
+            let request = String::from_utf8_lossy(&line[at]).into_owned();
+            let text = "too much waits for this client to tell its roots";
+            self.refuse(id, &request, &Refusal::new(code::BUSY, text));
+        }
+    }
+
+    /// The daemon ends: what waited for roots goes back to its client.
+    pub fn give_back_held(&mut self) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            let held = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.held_back));
+            for line in held.unwrap_or_default() {
+                if let Ok([Some(at)]) = scan::members(&line, ["id"]) {
+                    self.give_back(id, &Id::from(&line[at]), &line);
+                }
+            }
+        }
+    }
+
     /// The client's answer: `None` when it has none.
     pub fn roots_answered(&mut self, id: SessionId, result: Option<&str>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let known = result.filter(|result| {
-            serde_json::from_str::<Value>(result).is_ok_and(|found| found["roots"].is_array())
-        });
-        let roots = known.map_or(Roots::Folder, |result| Roots::Known(result.into()));
+        let roots = match (result.and_then(normal), &session.roots) {
+            (Some(roots), _) => Roots::Known(roots),
+            // What it said before holds.
+            (None, Roots::Known(before)) => Roots::Known(before.clone()),
+            (None, Roots::Folder | Roots::Asked { .. }) => Roots::Folder,
+        };
         let changed = std::mem::replace(&mut session.roots, roots.clone()) != roots;
         let waiting = std::mem::take(&mut session.held_back);
         if changed {
@@ -152,22 +187,35 @@ impl Switch {
         self.announce_soon();
     }
 
+    /// A client that introduces itself again may have other capabilities than its own servers were told.
+    pub fn retire_outdated(&mut self, session: SessionId) {
+        let declared = self.capabilities_for(&Scope::Client(session));
+        let by = Instant::now() + self.context.settings.drain_timeout;
+        let own = |one: &Instance| one.scope == Scope::Client(session) && one.declared != declared;
+        let mut retired = Vec::new();
+        for (id, instance) in self.instances.iter_mut().filter(|(_, one)| own(one)) {
+            instance.retire(by);
+            retired.push(*id);
+        }
+        self.forget_views_of(&retired);
+    }
+
     /// Instances for clients or workspaces that are not there any more go.
     pub fn retire_unused_scopes(&mut self) {
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         let workspaces: Vec<Scope> =
             sessions.iter().map(|id| self.scope_of(*id, Sharing::PerWorkspace)).collect();
-        let now = Instant::now();
+        // One that has nothing under way goes at once.
+        let by = Instant::now() + self.context.settings.drain_timeout;
         let mut retired = Vec::new();
-        for (id, instance) in &mut self.instances {
+        for (id, instance) in self.instances.iter_mut().filter(|(_, one)| one.retiring.is_none()) {
             let used = match &instance.scope {
                 Scope::Everybody => true,
                 Scope::Client(id) => self.sessions.contains_key(id),
                 scope @ Scope::Workspace(_) => workspaces.contains(scope),
             };
             if !used {
-                instance.retire_by = now;
-                instance.give_order(Order::Retire);
+                instance.retire(by);
                 retired.push(*id);
             }
         }
@@ -175,6 +223,49 @@ impl Switch {
     }
 }
 
+/// A client's result of `roots/list` in the form in which equal folders are equal texts; `None` when it is none.
+fn normal(result: &str) -> Option<Rc<str>> {
+    let value: Value = serde_json::from_str(result).ok()?;
+    let roots = value["roots"].as_array()?;
+    let uris: BTreeSet<&str> = roots
+        .iter()
+        .filter_map(|root| root["uri"].as_str())
+        .map(|uri| uri.strip_suffix('/').filter(|uri| !uri.ends_with('/')).unwrap_or(uri))
+        .collect();
+    Some(result_of(uris.into_iter()))
+}
+
+/// The result of `roots/list` for some URIs; each root is called what its last part says.
+fn result_of<'a>(uris: impl Iterator<Item = &'a str>) -> Rc<str> {
+    let root = |uri: &str| {
+        let last = uri.rsplit('/').next().unwrap_or_default();
+        let name = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
+        serde_json::json!({ "uri": uri, "name": name })
+    };
+    let roots: Vec<Value> = uris.map(root).collect();
+    serde_json::json!({ "roots": roots }).to_string().into()
+}
+
 /// What may stand in the path of a `file:` URI.
 const PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_folders_are_equal_texts() {
+        let one = normal(r#"{ "roots":[{"uri":"file:///b/","name":"x"},{"uri":"file:///a%20c"}] }"#).unwrap();
+        let two = normal(
+            r#"{"roots":[{"uri":"file:///a%20c"},{"uri":"file:///b"},{"uri":"file:///b"}],"_meta":{}}"#,
+        );
+        assert_eq!(Some(&one), two.as_ref());
+        assert_eq!(
+            *one,
+            *r#"{"roots":[{"uri":"file:///a%20c","name":"a c"},{"uri":"file:///b","name":"b"}]}"#
+        );
+        assert_eq!(normal(r#"{"roots":[{"uri":"file:///"}]}"#).unwrap().matches("file:///").count(), 1);
+        assert_eq!((normal("{}"), normal("7"), normal(r#"{"roots":7}"#)), (None, None, None));
+    }
+}

@@ -119,11 +119,6 @@ impl Session {
         self.introduced = Some(introduced);
     }
 
-    /// Whether an instance is one of those that it sees.
-    pub fn sees(&self, id: InstanceId) -> bool {
-        self.view.as_ref().is_some_and(|view| view.number(id).is_some())
-    }
-
     /// Writes what the socket takes now; the rest is left to the writer of the backlog.
     pub fn flush(&mut self) {
         while !self.out.pending().is_empty() {

@@ -1,12 +1,16 @@
 //! Subscriptions to resources: each client's own, one at the server for all of them.
 
+use std::rc::Rc;
+
 use super::call::Outgoing;
-use super::request::{Refusal, Request, bad_params};
+use super::request::{Refusal, Request};
 use super::session::SessionId;
 use super::switch::Switch;
+use super::views::{ClientView, Member};
+use crate::mcp::inventory;
 use crate::mcp::quote::quote;
-use crate::upstream::calls::Purpose;
-use crate::upstream::instance::InstanceId;
+use crate::upstream::instance::{Demand, InstanceId};
+use crate::upstream::purpose::Purpose;
 use crate::wire::code;
 use crate::wire::reply;
 use crate::wire::scan;
@@ -20,24 +24,38 @@ pub struct Subscription {
 }
 
 impl Switch {
-    /// `resources/subscribe`: every one is told the server, which answers.
+    /// `resources/subscribe`: the server is told of every one, and answers.
     pub fn subscribe(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
-        let view = self.view_of(request.session)?;
-        let route = view.resources.route(&uri);
-        let subscribes = |id| self.server_can(id, "resources");
-        let member = route.servers.iter().filter_map(|number| view.member(*number));
-        let member = member.min_by_key(|member| !subscribes(member.instance)).ok_or_else(|| unknown(&uri))?;
-        if let Some(session) = self.sessions.get_mut(&request.session) {
-            let own = route.own.clone().into_owned();
-            session.subscriptions.insert(uri.to_string(), Subscription { instance: member.instance, own });
+        if inventory::is_own(&uri) {
+            return Err(Refusal::new(
+                code::INVALID_PARAMS,
+                format!("{uri} is loom's own; nobody tells of changes"),
+            ));
         }
-        let own = quote(&route.own);
-        self.hand_over(
-            request,
-            member,
-            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
-        )
+        let view = self.view_of(request.session)?;
+        let (member, own) = self.server_of(&view, &uri).ok_or_else(|| unknown(&uri))?;
+        let own = quote(&own);
+        let purpose = Purpose::Subscribe((&*uri).into());
+        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: None })
+    }
+
+    /// The server of a view that a subscription is for, and the URI as it has it. The same at each call, as long as the
+    /// view is.
+    fn server_of<'v>(&self, view: &'v Rc<ClientView>, uri: &str) -> Option<(&'v Member, String)> {
+        let route = view.resources.route(uri);
+        let members = route.servers.iter().filter_map(|number| view.member(*number));
+        let member = members.min_by_key(|member| !self.server_can(member.instance, "resources"))?;
+        Some((member, route.own.into_owned()))
+    }
+
+    /// A server has agreed.
+    pub fn subscribed(&mut self, id: InstanceId, session: SessionId, uri: &str) {
+        let Ok(view) = self.view_of(session) else { return };
+        let own = view.resources.route(uri).own.into_owned();
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.subscriptions.insert(uri.to_owned(), Subscription { instance: id, own });
+        }
     }
 
     /// `resources/unsubscribe`: the server is told when it was the last.
@@ -45,41 +63,42 @@ impl Switch {
         let (at, uri) = request.uri()?;
         let view = self.view_of(request.session)?;
         let session = self.sessions.get_mut(&request.session).ok_or_else(super::call::gone)?;
-        let Some(subscription) = session.subscriptions.remove(&*uri) else {
-            return Err(bad_params(request, &format!("{uri} is not subscribed to")));
-        };
-        let member = view.members.iter().find(|member| member.instance == subscription.instance);
-        let Some(member) = member.filter(|_| !self.is_subscribed(&subscription)) else {
-            return self.answer(request, "{}");
-        };
-        let own = quote(&subscription.own);
-        self.hand_over(
-            request,
-            member,
-            Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None },
-        )
+        // What was never subscribed to, or is not any more, is as it should be.
+        let subscription = session.subscriptions.remove(&*uri);
+        let last = subscription.filter(|subscription| !self.is_subscribed(subscription));
+        let found = last.and_then(|last| {
+            let member = view.members.iter().find(|member| member.instance == last.instance)?;
+            Some((member, quote(&last.own)))
+        });
+        match found {
+            None => self.answer(request, "{}"),
+            Some((member, own)) => {
+                let outgoing = Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None };
+                self.hand_over(request, member, outgoing)
+            }
+        }
     }
 
     fn is_subscribed(&self, subscription: &Subscription) -> bool {
         self.sessions.values().any(|session| session.subscriptions.values().any(|own| own == subscription))
     }
 
-    /// `notifications/resources/updated`: to whoever subscribed, under the URI it used. A part of a resource, which
-    /// nobody subscribed to by name, goes to whoever subscribed to what it begins with.
+    /// `notifications/resources/updated`: to whoever subscribed, under the URI it used; also of a part of what it
+    /// subscribed to.
     pub fn resource_updated(&mut self, id: InstanceId, params: &str) {
         let Ok([Some(at)]) = scan::members(params.as_bytes(), ["uri"]) else { return };
         let Some(uri) = scan::unquote(&params[at.clone()]) else { return };
-        for (session, state) in &mut self.sessions {
-            let own = state.subscriptions.iter().filter(|(_, one)| one.instance == id);
-            let exact = own.clone().find(|(_, one)| one.own == uri).map(|(used, _)| quote(used));
-            let part = own.clone().any(|(_, one)| uri.starts_with(&one.own)).then(|| quote(&uri));
-            let Some(used) = exact.or(part) else { continue };
-            let mut told = Vec::new();
-            reply::splice(&mut told, params.as_bytes(), &[(at.clone(), used.as_bytes())]);
-            told.pop();
-            let told = String::from_utf8_lossy(&told);
-            reply::notification(state.out.tail(), "notifications/resources/updated", &told);
-            self.dirty_sessions.insert(*session);
+        let mut told: Vec<(SessionId, String)> = Vec::new();
+        for (session, state) in &self.sessions {
+            let own = || state.subscriptions.iter().filter(|(_, one)| one.instance == id);
+            let exact = own().find(|(_, one)| one.own == uri).map(|(used, _)| quote(used));
+            let part = own().any(|(_, one)| is_part(&uri, &one.own)).then(|| quote(&uri));
+            told.extend(exact.or(part).map(|used| (*session, used)));
+        }
+        for (session, used) in told {
+            let params = reply::spliced(params, &[(at.clone(), used.as_bytes())]);
+            let params = self.told(id, &params).into_owned();
+            self.notify(session, "notifications/resources/updated", &params);
         }
     }
 
@@ -105,26 +124,64 @@ impl Switch {
         }
     }
 
-    /// The view of a session has other instances now: its subscriptions go along.
+    /// The view of a session may have other instances now: subscriptions at one that it has no more go along.
     pub fn move_subscriptions(&mut self, id: SessionId) {
-        let Ok(view) = self.view_of(id) else { return };
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let mut moved = Vec::new();
-        for (uri, one) in &mut session.subscriptions {
-            let route = view.resources.route(uri);
-            let now = route.servers.first().and_then(|number| view.member(*number));
-            if let Some(member) = now.filter(|member| member.instance != one.instance) {
-                one.instance = member.instance;
-                moved.push(one.clone());
-            }
+        if self.sessions.get(&id).is_none_or(|session| session.subscriptions.is_empty()) {
+            return;
         }
-        for one in moved {
-            let params = format!("{{\"uri\":{}}}", quote(&one.own));
-            self.send_errand(one.instance, "resources/subscribe", &params);
+        let Ok(view) = self.view_of(id) else { return };
+        let lost = |one: &Subscription| view.number(one.instance).is_none();
+        let Some(session) = self.sessions.get(&id) else { return };
+        let uris: Vec<String> =
+            session.subscriptions.iter().filter(|(_, one)| lost(one)).map(|(uri, _)| uri.clone()).collect();
+        for uri in uris {
+            let Some((member, own)) = self.server_of(&view, &uri) else { continue };
+            let instance = member.instance;
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.subscriptions.insert(uri, Subscription { instance, own: own.clone() });
+            }
+            match self.instances.get_mut(&instance) {
+                Some(state) if state.is_ready() => {
+                    self.send_errand(
+                        instance,
+                        "resources/subscribe",
+                        &format!("{{\"uri\":{}}}", quote(&own)),
+                    );
+                }
+                // It subscribes when it is ready.
+                Some(state) => state.want(Demand::Call),
+                None => {}
+            }
         }
     }
 }
 
+/// Whether a URI names a part of a resource.
+fn is_part(uri: &str, whole: &str) -> bool {
+    let rest = uri.strip_prefix(whole).filter(|rest| !whole.is_empty() && !rest.is_empty());
+    rest.is_some_and(|rest| whole.ends_with('/') || rest.starts_with(['/', '?', '#']))
+}
+
 pub fn unknown(uri: &str) -> Refusal {
     Refusal::new(code::RESOURCE_NOT_FOUND, format!("there is no resource {uri}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_begin_at_a_boundary() {
+        for (uri, whole, want) in [
+            ("u://a/b", "u://a", true),
+            ("u://a/b", "u://a/", true),
+            ("u://a?x", "u://a", true),
+            ("u://ab", "u://a", false),
+            ("u://a", "u", false),
+            ("u://a", "", false),
+            ("u://a", "u://a", false),
+        ] {
+            assert_eq!(is_part(uri, whole), want, "{uri} {whole}");
+        }
+    }
 }

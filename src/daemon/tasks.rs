@@ -1,23 +1,27 @@
 //! Tasks (2025-11-25): work that goes on after its request was answered. What clients ask about one finds its server
 //! by the id, and what servers say of one finds its client.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::call::Outgoing;
 use super::request::{Refusal, Request, bad_params};
 use super::session::SessionId;
 use super::switch::Switch;
+use crate::mcp::quote::quote;
 use crate::mcp::tasks;
-use crate::upstream::calls::Purpose;
 use crate::upstream::instance::InstanceId;
+use crate::upstream::purpose::Purpose;
 use crate::upstream::task::Task;
 use crate::wire::code;
 use crate::wire::id::Id;
-use crate::wire::reply;
 use crate::wire::scan;
 
 /// More open tasks than this are not remembered for one server.
 const TASKS_MAX: usize = 10_000;
+/// A task of which nothing is heard is not worked on for longer.
+const TASK_LIFE: Duration = Duration::from_secs(3600);
 
 impl Switch {
     /// `tasks/get`, `tasks/result`, `tasks/cancel`.
@@ -29,13 +33,16 @@ impl Switch {
         let unknown = || Refusal::new(code::INVALID_PARAMS, format!("there is no task {id}"));
         let (server, own) = tasks::parse(&id).ok_or_else(unknown)?;
         let member = view.members.iter().find(|member| &*member.name == server).ok_or_else(unknown)?;
-        // One that an earlier daemon knew is its client's, who alone has the id.
-        self.note_task(member.instance, own, Task { session: request.session, token: None });
-        let own = Value::from(own).to_string();
+        let tasks = self.instances.get(&member.instance).map(|instance| &instance.tasks);
+        let owner = tasks.and_then(|tasks| tasks.get(own)).map(|task| task.session);
+        if owner.is_some_and(|owner| owner != request.session) {
+            return Err(unknown());
+        }
+        let own = quote(own);
         self.hand_over(
             request,
             member,
-            Outgoing { subject: Some((at, &own)), purpose: Purpose::Task, tool: None },
+            Outgoing { subject: Some((at, &own)), purpose: Purpose::TaskWord, tool: None },
         )
     }
 
@@ -63,25 +70,30 @@ impl Switch {
         let places = scan::envelope(line.as_bytes()).map_err(|_| bad_params(request, "no JSON"))?;
         let id_at = places.id.clone().unwrap_or_default();
         let page = Request { line: &line, id_at, places: &places, ..*request };
-        self.hand_over(&page, member, Outgoing { subject: None, purpose: Purpose::Task, tool: None })
+        self.hand_over(&page, member, Outgoing { subject: None, purpose: Purpose::TaskPage, tool: None })
     }
 
     /// The number of the first server from `from` on that has tasks.
     fn server_with_tasks(&mut self, session: SessionId, from: u32) -> Option<u32> {
         let view = self.view_of(session).ok()?;
         let mut members = (0..).zip(&view.members).filter(|(number, _)| *number >= from);
-        members.find(|(_, member)| self.server_can(member.instance, "tasks")).map(|(number, _)| number)
+        let lists = |id| self.instances.get(&id).is_some_and(|one| one.is_ready() && one.lists_tasks());
+        members.find(|(_, member)| lists(member.instance)).map(|(number, _)| number)
     }
 
+    /// What is remembered of a server's tasks is bounded: those that have ended go first.
     fn note_task(&mut self, id: InstanceId, own: &str, task: Task) {
-        if let Some(instance) = self.instances.get_mut(&id)
-            && instance.tasks.len() < TASKS_MAX
-        {
-            instance.tasks.entry(own.to_owned()).or_insert(task);
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        if instance.tasks.len() >= TASKS_MAX {
+            let now = Instant::now();
+            instance.tasks.retain(|_, task| task.is_open(now));
+        }
+        if instance.tasks.len() < TASKS_MAX {
+            instance.tasks.insert(own.to_owned(), task);
         }
     }
 
-    /// A result that speaks of tasks of this server, as its client may know it.
+    /// A result that speaks of a task of this server, as its client may know it.
     pub fn tell_task(
         &mut self,
         id: InstanceId,
@@ -91,31 +103,49 @@ impl Switch {
     ) -> String {
         let value: Value = serde_json::from_str(result).unwrap_or_default();
         if let Some(own) = value["task"]["taskId"].as_str() {
-            self.note_task(id, own, Task { session, token });
+            self.note_task(id, own, Task { session, token, until: until(&value["task"]) });
+        }
+        // One that an earlier daemon knew, of a server that lives on: the server has just confirmed it.
+        if let Some(own) = value["taskId"].as_str() {
+            let known = self.instances.get(&id).is_some_and(|instance| instance.tasks.contains_key(own));
+            if !known {
+                self.note_task(id, own, Task { session, token: None, until: until(&value) });
+            }
         }
         self.end_task(id, &value);
-        let paged = value["tasks"].is_array().then(|| self.own_page(id, session, value));
-        let Some(instance) = self.instances.get(&id) else { return result.into() };
-        let text = paged.map_or_else(|| result.to_owned(), |value| value.to_string());
-        tasks::rename(&text, |own| Some(tasks::exposed(instance.name(), own))).unwrap_or(text)
+        let Some(instance) = self.instances.get_mut(&id) else { return result.into() };
+        // Its result is out: nothing is worked on any more.
+        if let Some(task) = tasks::related(result).and_then(|own| instance.tasks.get_mut(&own)) {
+            task.until = Instant::now();
+        }
+        let exposed = |own: &str| Some(tasks::exposed(instance.name(), own));
+        tasks::rename(result, exposed).unwrap_or_else(|| result.into())
     }
 
     /// Of a page of all clients' tasks those of one, and where to go on.
-    fn own_page(&mut self, id: InstanceId, session: SessionId, mut page: Value) -> Value {
-        let Some(instance) = self.instances.get(&id) else { return page };
+    pub fn own_page(&mut self, id: InstanceId, session: SessionId, page: &str) -> String {
+        let mut page: Value = serde_json::from_str(page).unwrap_or_default();
+        let number = self.view_of(session).ok().and_then(|view| view.number(id));
+        let next = match (page["nextCursor"].as_str().filter(|own| !own.is_empty()), number) {
+            (_, None) => None,
+            (Some(own), Some(number)) => Some(format!("{number}:{own}")),
+            (None, Some(number)) => {
+                self.server_with_tasks(session, number + 1).map(|next| format!("{next}:"))
+            }
+        };
+        let Some(instance) = self.instances.get(&id) else { return "{\"tasks\":[]}".into() };
         if let Some(rows) = page["tasks"].as_array_mut() {
             let owner = |row: &Value| row["taskId"].as_str().and_then(|own| instance.tasks.get(own));
             rows.retain(|row| owner(row).is_some_and(|task| task.session == session));
         }
-        let number = self.view_of(session).ok().and_then(|view| view.number(id)).unwrap_or_default();
-        let next = match page["nextCursor"].as_str() {
-            Some(own) => Some(format!("{number}:{own}")),
-            None => self.server_with_tasks(session, number + 1).map(|next| format!("{next}:")),
-        };
-        if let Some(next) = next {
-            page["nextCursor"] = next.into();
+        page["nextCursor"] = next.map_or(Value::Null, Value::from);
+        if page["nextCursor"].is_null()
+            && let Some(page) = page.as_object_mut()
+        {
+            page.remove("nextCursor");
         }
-        page
+        let text = page.to_string();
+        tasks::rename(&text, |own| Some(tasks::exposed(instance.name(), own))).unwrap_or(text)
     }
 
     /// `notifications/tasks/status` goes to the task's own client.
@@ -124,11 +154,8 @@ impl Switch {
         let Some(instance) = self.instances.get(&id) else { return };
         let owner = value["taskId"].as_str().and_then(|own| instance.tasks.get(own)).map(|task| task.session);
         let told = tasks::rename(params, |own| Some(tasks::exposed(instance.name(), own)));
-        match owner.and_then(|owner| Some((owner, self.sessions.get_mut(&owner)?))).zip(told) {
-            Some(((owner, state), params)) => {
-                reply::notification(state.out.tail(), "notifications/tasks/status", &params);
-                self.dirty_sessions.insert(owner);
-            }
+        match owner.zip(told) {
+            Some((owner, params)) => self.notify(owner, "notifications/tasks/status", &params),
             None => self.counters.dropped_notifications += 1,
         }
         self.end_task(id, &value);
@@ -140,6 +167,7 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id).filter(|_| over) else { return };
         if let Some(task) = value["taskId"].as_str().and_then(|own| instance.tasks.get_mut(own)) {
             task.token = None;
+            task.until = Instant::now();
         }
     }
 
@@ -165,4 +193,10 @@ impl Switch {
             instance.tasks.retain(|_, task| task.session != session);
         }
     }
+}
+
+/// How long a task may be worked on, as its server says.
+fn until(task: &Value) -> Instant {
+    let ttl = task["ttl"].as_u64().map_or(TASK_LIFE, Duration::from_millis);
+    Instant::now() + ttl.min(TASK_LIFE)
 }

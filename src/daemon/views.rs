@@ -97,11 +97,16 @@ impl Switch {
         if let Some(view) = &session.view {
             return Ok(view.clone());
         }
+        let scopes = self.scopes_of(id);
+        if session.hello.role == Role::Proxy && session.introduced.is_none() && !scopes.is_empty() {
+            // Servers for one client or workspace are told what the client can, which it has not said.
+            return Err(Refusal::new(code::INVALID_REQUEST, "the first request must be initialize"));
+        }
         let key = Key {
             target: session.hello.target().map(str::to_string),
             profile: session.hello.profile.clone(),
             max_tools: session.hello.max_tools,
-            scopes: self.scopes_of(id),
+            scopes,
         };
         let view = match self.views.built.get(&key) {
             Some(view) => view.clone(),
@@ -179,9 +184,11 @@ impl Switch {
         let spec = server.spec_for(target);
         let key = spec.key();
         let name = server.name.as_str();
-        let alive = |instance: &&Instance| instance.order != Some(crate::upstream::instance::Order::Retire);
         let found = self.instances.iter().find(|(_, instance)| {
-            instance.key == key && instance.name() == name && instance.scope == scope && alive(instance)
+            instance.key == key
+                && instance.name() == name
+                && instance.scope == scope
+                && instance.retiring.is_none()
         });
         if let Some((id, _)) = found {
             return *id;
@@ -228,7 +235,11 @@ impl Switch {
 
     /// These instances go: no view may lead to them.
     pub fn forget_views_of(&mut self, gone: &[InstanceId]) {
-        self.views.built.retain(|_, view| !view.instances().any(|id| gone.contains(&id)));
+        let leads = |view: &Rc<ClientView>| view.instances().any(|id| gone.contains(&id));
+        self.views.built.retain(|_, view| !leads(view));
+        for session in self.sessions.values_mut().filter(|session| session.view.as_ref().is_some_and(leads)) {
+            session.view = None;
+        }
     }
 
     /// Catalogs or the registry changed: every view is built anew when it is next looked at, and clients whose

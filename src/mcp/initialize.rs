@@ -44,8 +44,9 @@ first two underscores, its own name after them.\n";
 /// For what a client calls itself, in bytes.
 const NAME_MAX: usize = 64;
 
-/// For the instructions of all servers together, in bytes.
+/// For the instructions of all servers together, and at least for each that still fits, in bytes.
 const TOLD_MAX: usize = 4096;
+const TOLD_LEAST: usize = 240;
 
 const OUTRO: &str = "\nRead the resource loom://tools/index to find tools by server, with their schemas.\n";
 
@@ -113,12 +114,18 @@ pub fn instructions(
     let title = format!("\nNot listed to keep the list short, but callable by name ({}):\n", hidden.len());
     section(&mut text, &title, &hidden, 900, |more| format!("- and {more} more, also callable\n"));
     text.push_str(OUTRO);
-    let each = TOLD_MAX / told.len().max(1);
+    let each = (TOLD_MAX / told.len().max(1)).max(TOLD_LEAST);
+    let most = text.len() + TOLD_MAX;
     for (name, told) in told {
         let cut = told.floor_char_boundary(each.saturating_sub(name.len() + 40));
         let more = if cut < told.len() { " […]" } else { "" };
-        // A String takes every write.
-        let _ = write!(text, "\nInstructions of {name}:\n{}{more}\n", told[..cut].trim_end());
+        // Quoted, so that no server can speak in the name of another.
+        let quoted = told[..cut].trim_end().replace('\n', "\n> ");
+        let section = format!("\nInstructions of {name}:\n> {quoted}{more}\n");
+        if text.len() + section.len() > most {
+            break;
+        }
+        text.push_str(&section);
     }
     text
 }
@@ -268,7 +275,9 @@ mod tests {
             &[("db".into(), "é".repeat(9000)), ("x".into(), "Be nice.".into())],
         );
         assert!(
-            told.len() <= 8192 && told.contains("[…]\n") && told.contains("\nInstructions of x:\nBe nice.\n"),
+            told.len() <= 8192
+                && told.contains("[…]\n")
+                && told.contains("\nInstructions of x:\n> Be nice.\n"),
             "{told}"
         );
     }

@@ -10,6 +10,11 @@ pub const SCHEME: &str = "loom://";
 /// And every other name of a server's resource; the server's name and a slash follow.
 pub const ALIAS: &str = "loom://r/";
 
+/// Whether an address is one of loom's own resources.
+pub fn is_own(uri: &str) -> bool {
+    uri.starts_with(SCHEME) && !uri.starts_with(ALIAS)
+}
+
 /// A parsed `loom://` address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uri {

@@ -18,6 +18,9 @@ use crate::wire::scan::members;
 /// RFC 3986's unreserved characters stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A longer URI, in bytes, is matched with no template.
+const URI_MAX: usize = 8 << 10;
+
 /// One server, as the routes need it.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -61,14 +64,16 @@ impl Resources {
         let mut template_rows = inventory::template_rows();
         for (number, source) in (0..).zip(sources) {
             for resource in source.resources.unwrap_or_default() {
-                let taken = listed.contains_key(&resource.name);
-                rows.push(match taken {
-                    true => {
+                let owner = listed.get(&resource.name).copied();
+                rows.push(match owner {
+                    // Listed twice by one server.
+                    Some(owner) if owner == number => continue,
+                    Some(_) => {
                         let mut row = String::new();
                         resource.write_named(&alias(source.server, &resource.name), &mut row);
                         row
                     }
-                    false => resource.text.to_string(),
+                    None => resource.text.to_string(),
                 });
                 listed.entry(resource.name.clone()).or_insert(number);
             }
@@ -91,7 +96,8 @@ impl Resources {
         }
     }
 
-    /// Where `uri` leads: listed, by alias, by template, by a tool's link, else to whoever may have it.
+    /// Where `uri` leads: when it is listed or an alias, to that server; else first by template, then by a tool's link,
+    /// then to whoever may have it.
     pub fn route<'u>(&self, uri: &'u str) -> Route<'u> {
         let one = |own, server| Route { own, servers: vec![server] };
         if let Some(rest) = uri.strip_prefix(ALIAS) {
@@ -102,17 +108,20 @@ impl Resources {
             });
             return found.unwrap_or(Route { own: uri.into(), servers: Vec::new() });
         }
-        let known = self.listed.get(uri).copied();
-        let known = known
-            .or_else(|| self.patterns.iter().find(|(pattern, _)| pattern.matches(uri)).map(|found| found.1))
-            .or_else(|| self.linked.get(uri).copied());
-        match known {
-            Some(server) => one(uri.into(), server),
-            None => {
-                let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have);
-                Route { own: uri.into(), servers: may.map(|(number, _)| number).collect() }
+        if let Some(server) = self.listed.get(uri) {
+            return one(uri.into(), *server);
+        }
+        // A longer text is no address that a server would have; matching it would take long.
+        let short = uri.len() <= URI_MAX;
+        let matching = self.patterns.iter().filter(|(pattern, _)| short && pattern.matches(uri));
+        let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have).map(|(number, _)| number);
+        let mut servers = Vec::new();
+        for server in matching.map(|(_, server)| *server).chain(self.linked.get(uri).copied()).chain(may) {
+            if !servers.contains(&server) {
+                servers.push(server);
             }
         }
+        Route { own: uri.into(), servers }
     }
 
     /// Where a reference to a template, or to a resource, leads.
@@ -186,8 +195,8 @@ mod tests {
             ("a://y", "a://y", &[1]),
             ("loom://r/two/a%3A%2F%2Fx", "a://x", &[1]),
             ("loom://r/nobody/a", "loom://r/nobody/a", &[]),
-            ("t://7/z", "t://7/z", &[1]),
-            ("ui://w/main", "ui://w/main", &[2]),
+            ("t://7/z", "t://7/z", &[1, 0, 2]),
+            ("ui://w/main", "ui://w/main", &[2, 0, 1]),
             ("b://unknown", "b://unknown", &[0, 1, 2]),
         ] {
             let route = routes.route(uri);

@@ -8,7 +8,7 @@ use crate::mcp::quote::quote;
 use crate::wire::scan::{members, unquote};
 
 /// The `_meta` key of messages that belong to a task.
-const RELATED: &str = "io.modelcontextprotocol/related-task";
+pub const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 /// What is known of a server's own id, as clients see it.
 pub fn exposed(server: &str, own: &str) -> String {
@@ -22,9 +22,22 @@ pub fn parse(id: &str) -> Option<(&str, &str)> {
 
 /// A message's params or result with every task id changed; `None` when none is. `change` says which become what.
 pub fn rename(text: &str, change: impl Fn(&str) -> Option<String>) -> Option<String> {
+    rename_at(text, places(text), change)
+}
+
+/// As `rename`, only the id of the task that the message belongs to.
+pub fn rename_related(text: &str, change: impl Fn(&str) -> Option<String>) -> Option<String> {
+    rename_at(text, related_place(text, 0).into_iter().collect(), change)
+}
+
+fn rename_at(
+    text: &str,
+    places: Vec<Range<usize>>,
+    change: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
     let mut out = String::new();
     let mut done = 0;
-    for at in places(text) {
+    for at in places {
         let Some(new) = unquote(&text[at.clone()]).and_then(|id| change(&id)) else { continue };
         out.push_str(&text[done..at.start]);
         out.push_str(&quote(&new));

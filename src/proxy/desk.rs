@@ -85,6 +85,12 @@ impl Desk {
         if self.passes(line).is_some() {
             return push_line(to_daemon, line);
         }
+        // A batch (2025-03-26) is taken apart; its requests are answered one by one.
+        if let Some(messages) = scan::batch(line) {
+            return messages.into_iter().for_each(|message| {
+                self.client_line(message.as_bytes(), now, to_daemon, to_client);
+            });
+        }
         let envelope = match std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_string()) {
             Ok(_) => scan::envelope(line).map_err(|error| format!("not JSON-RPC: {error}")),
             Err(text) => Err(text),
@@ -248,7 +254,10 @@ impl Desk {
                 self.daemon_word(line, now);
                 false
             }
-            None => true,
+            None => {
+                self.session.cancelled(line);
+                true
+            }
         }
     }
 

@@ -65,6 +65,17 @@ impl Session {
         self.asks.insert(id.into());
     }
 
+    /// A notification to the client; it may take a question back.
+    pub fn cancelled(&mut self, line: &[u8]) {
+        if !self.asks.is_empty()
+            && line.starts_with(br#"{"jsonrpc":"2.0","method":"notifications/cancelled""#)
+            && let Ok([Some(params)]) = scan::members(line, ["params"])
+            && let Ok([Some(id)]) = scan::members(&line[params.clone()], ["requestId"])
+        {
+            self.asks.remove(&line[params][id]);
+        }
+    }
+
     /// The client answers. False when no daemon that lives has asked this.
     pub fn answers(&mut self, id: &[u8]) -> bool {
         self.asks.remove(id)
@@ -156,7 +167,10 @@ mod tests {
         let mut session = Session::default();
         session.asked(b"7");
         session.asked(b"8");
-        assert!(session.answers(b"7") && !session.answers(b"7"));
+        session.asked(b"9");
+        let taken_back = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}"#;
+        session.cancelled(taken_back);
+        assert!(session.answers(b"7") && !session.answers(b"7") && !session.answers(b"9"));
         let mut down = Vec::new();
         session.forget_asks(&mut down);
         let text = String::from_utf8(down).unwrap();

@@ -2,6 +2,7 @@
 
 use foldhash::HashMap;
 
+use super::purpose::Purpose;
 use super::queues::Queues;
 use super::topic::Topic;
 use crate::mcp::catalog::Kind;
@@ -17,32 +18,10 @@ pub enum Asker {
     Client { session: u32, id: Id, token: Option<Id>, purpose: Purpose, topic: Topic },
     /// loom's own handshake.
     Initialize,
-    /// loom's own request for a list; later pages carry what the earlier ones brought.
+    /// loom's own request for a page of a list.
     List(Kind),
     /// A request of loom's own whose answer says nothing that matters.
     Errand,
-}
-
-/// What is done with the answer to a client's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// The result of a tool, which may be cut to the client's limit.
-    Tool,
-    /// Passed on as it is.
-    Plain,
-    /// Task ids in it are told as loom's.
-    Task,
-    /// An error is no answer yet: other servers may know the resource.
-    Search(Box<Search>),
-}
-
-/// Servers that may still know what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
-    /// The client's line.
-    pub line: Box<[u8]>,
-    /// Numbers of the servers in the client's view, the next one first.
-    pub rest: Vec<u32>,
 }
 
 /// One call that has not been answered.
@@ -57,6 +36,8 @@ pub struct Open {
     pub sent: Option<Range<u64>>,
     /// When that was written.
     pub sent_at: Instant,
+    /// The client's line, unless it can be told from that to the server.
+    pub written: Option<Box<[u8]>>,
 }
 
 impl Open {
@@ -71,6 +52,9 @@ impl Open {
 /// does not make another's one wait for them all.
 pub const CLIENT_MAX: usize = 64;
 
+/// How long a server may go on with a call that was taken back, as far as anybody is asked anything meanwhile.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// All calls of one server, by the id that loom gave them.
 #[derive(Debug, Default)]
 pub struct Calls {
@@ -80,6 +64,8 @@ pub struct Calls {
     /// Clients' calls in the server's hands, by connection and together; loom's own requests do not count.
     by_client: HashMap<u32, usize>,
     under_way: usize,
+    /// Calls that were taken back and may still be worked on: id, client, until when that is thought possible.
+    left: Vec<(u64, u32, Instant)>,
 }
 
 impl Calls {
@@ -98,7 +84,15 @@ impl Calls {
 
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
-        let open = Open { asker, began: now, limit, deadline: now + limit, sent: Some(sent), sent_at: now };
+        let open = Open {
+            asker,
+            began: now,
+            limit,
+            deadline: now + limit,
+            sent: Some(sent),
+            sent_at: now,
+            written: None,
+        };
         self.begins(client_of(&open.asker));
         self.open.insert(id, open);
     }
@@ -108,7 +102,8 @@ impl Calls {
         if let Some(session) = client_of(&asker) {
             self.queues.push_back(session, id, line);
         }
-        let open = Open { asker, began: now, limit, deadline: now + limit, sent: None, sent_at: now };
+        let open =
+            Open { asker, began: now, limit, deadline: now + limit, sent: None, sent_at: now, written: None };
         self.open.insert(id, open);
     }
 
@@ -151,6 +146,13 @@ impl Calls {
         waiting.into_iter().filter_map(|(id, line)| Some((self.open.remove(&id)?, line))).collect()
     }
 
+    /// Keeps a client's line until its call ends.
+    pub fn keep(&mut self, id: u64, line: &[u8]) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.written = Some(line.into());
+        }
+    }
+
     pub fn get(&self, id: u64) -> Option<&Open> {
         self.open.get(&id)
     }
@@ -165,6 +167,22 @@ impl Calls {
             }
         }
         Some(open)
+    }
+
+    /// A call was taken back from a server that may be working on it.
+    pub fn leave(&mut self, id: u64, session: u32, now: Instant) {
+        self.left.retain(|(_, _, until)| *until > now);
+        self.left.push((id, session, now + LINGER));
+    }
+
+    /// An answer to a call that was taken back.
+    pub fn answered_late(&mut self, id: u64) {
+        self.left.retain(|(left, ..)| *left != id);
+    }
+
+    /// The server's life is over.
+    pub fn forget_left(&mut self) {
+        self.left.clear();
     }
 
     fn begins(&mut self, client: Option<u32>) {
@@ -198,9 +216,10 @@ impl Calls {
         ids
     }
 
-    /// The clients that have a call in the server's hands, each once.
-    pub fn callers(&self) -> impl Iterator<Item = u32> {
-        self.by_client.keys().copied()
+    /// The clients that have a call in the server's hands, or had one until a moment ago.
+    pub fn callers(&self, now: Instant) -> impl Iterator<Item = u32> {
+        let left = self.left.iter().filter(move |(_, _, until)| *until > now).map(|(_, session, _)| *session);
+        self.by_client.keys().copied().chain(left)
     }
 
     /// When the first call runs out of time.
@@ -228,8 +247,10 @@ impl Calls {
     }
 }
 
+/// The client that a call counts for.
 fn client_of(asker: &Asker) -> Option<u32> {
     match asker {
+        Asker::Client { purpose, .. } if purpose.is_of_task() => None,
         Asker::Client { session, .. } => Some(*session),
         Asker::Initialize | Asker::List(_) | Asker::Errand => None,
     }
@@ -293,7 +314,7 @@ mod tests {
         assert_eq!(order, [others[0], others[2], others[1]]);
         calls.remove(sent[0]);
         assert_eq!(calls.next_waiting(None).map(|(id, _)| id), Some(greedy));
-        let callers: std::collections::BTreeSet<u32> = calls.callers().collect();
+        let callers: std::collections::BTreeSet<u32> = calls.callers(Instant::now()).collect();
         assert_eq!(callers.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
     }
 

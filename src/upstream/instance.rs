@@ -1,9 +1,9 @@
-//! What the daemon knows of one server process: its state, its calls, the bytes on their way to it.
+//! What the daemon knows of one running or runnable server: its state, its calls, the bytes on their way to it.
 //!
 //! Two clients share an instance when their effective specs start the same process. All methods are plain
 //! bookkeeping but `flush`, which writes what the pipe takes without waiting.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ use crate::registry::spec::Spec;
 use crate::wire::outbox::Outbox;
 use crate::wire::reply;
 
+/// After a list was had, the server is not asked for it again for so long, whatever it says.
+const REST: Duration = Duration::from_millis(20);
+const REST_MOST: Duration = Duration::from_secs(5);
+
 /// A shorter idle time counts as this one.
 const IDLE_LEAST: Duration = Duration::from_millis(100);
 
@@ -33,8 +37,6 @@ pub enum Order {
     Stop,
     /// A person wants a fresh process and a clean history.
     Restart,
-    /// No longer in the registry: finish the open calls, then go for good.
-    Retire,
     /// The handshake failed.
     Fail(Trouble),
     /// A server elsewhere cannot be reached any more.
@@ -94,6 +96,10 @@ impl Greeting {
         self.capabilities.get(capability).is_some_and(|found| !found.is_null())
     }
 
+    fn lists_tasks(&self) -> bool {
+        self.capabilities["tasks"]["list"].is_object()
+    }
+
     /// Whether it is worth asking for a list. A server that declares nothing at all is asked for tools.
     pub fn lists(&self, kind: Kind) -> bool {
         let nothing = self.capabilities.as_object().is_none_or(serde_json::Map::is_empty);
@@ -116,8 +122,21 @@ pub struct Listing {
     pub busy: bool,
     /// The server said that it changed while a listing was under way.
     pub again: bool,
+    /// It will be asked again by itself.
+    pub due: bool,
+    /// When it was last had, and how long it is left alone after that.
+    pub had: Option<Instant>,
+    pub pause: Duration,
     /// Why there is no list.
     pub error: Option<String>,
+}
+
+impl Listing {
+    /// It was had, or not: how long it is left alone now. The longer, the more often nothing had changed.
+    pub fn rests(&mut self, changed: bool) {
+        self.had = Some(Instant::now());
+        self.pause = if changed { REST } else { (self.pause * 2).clamp(REST, REST_MOST) };
+    }
 }
 
 pub struct Instance {
@@ -128,6 +147,10 @@ pub struct Instance {
     pub history: History,
     pub calls: Calls,
     pub tasks: Tasks,
+    /// Elicitations by URL that have not been completed: the connection of the client that was asked.
+    pub elicitations: BTreeMap<String, u32>,
+    /// The log level that it was told in this life.
+    pub level: Option<usize>,
     pub out: Outbox,
     /// Bytes of a line that has not come whole.
     pub held: usize,
@@ -153,8 +176,8 @@ pub struct Instance {
     pub began: Instant,
     /// The process group, as long as anything of it may be alive; else 0.
     pub pid: i32,
-    /// When an order to retire no longer waits for open calls.
-    pub retire_by: Instant,
+    /// No longer wanted, for good: it finishes what it has, until the time given.
+    pub retiring: Option<Instant>,
     /// The version that the server chose in its handshake.
     pub protocol: Option<String>,
 }
@@ -169,6 +192,8 @@ impl Instance {
             history: History::default(),
             calls: Calls::default(),
             tasks: Tasks::default(),
+            elicitations: BTreeMap::new(),
+            level: None,
             out: Outbox::default(),
             held: 0,
             channel: None,
@@ -186,7 +211,7 @@ impl Instance {
             used: now,
             began: now,
             pid: 0,
-            retire_by: now,
+            retiring: None,
             protocol: None,
         }
     }
@@ -228,12 +253,38 @@ impl Instance {
         }
     }
 
-    /// Tells the keeper. A server that is to go for good goes, whatever else is said of it.
+    /// Tells the keeper.
     pub fn give_order(&mut self, order: Order) {
-        if self.order != Some(Order::Retire) {
-            self.order = Some(order);
-        }
+        self.order = Some(order);
         self.wake.notify_one();
+    }
+
+    /// It is to go for good, whatever else is said of it; open calls may end until `by`.
+    pub fn retire(&mut self, by: Instant) {
+        self.retiring = Some(self.retiring.map_or(by, |before| before.min(by)));
+        self.wake.notify_one();
+    }
+
+    /// Something goes on that its end would cut off.
+    pub fn is_busy(&self) -> bool {
+        !self.calls.is_empty() || self.has_open_tasks(Instant::now())
+    }
+
+    fn has_open_tasks(&self, now: Instant) -> bool {
+        self.tasks.values().any(|task| task.is_open(now))
+    }
+
+    /// The clients that it may be working for now.
+    pub fn callers(&self) -> BTreeSet<u32> {
+        let now = Instant::now();
+        let tasks = self.tasks.values().filter(|task| task.is_open(now)).map(|task| task.session);
+        self.calls.callers(now).chain(tasks).collect()
+    }
+
+    /// The client that it works for, when it is one.
+    pub fn only_caller(&self) -> Option<u32> {
+        let callers = self.callers();
+        callers.first().copied().filter(|_| callers.len() == 1)
     }
 
     /// Sends a request of loom's own.
@@ -275,8 +326,10 @@ impl Instance {
             }
         }
         self.calls.wait_again(unsent);
+        self.calls.forget_left();
         self.out.reset();
         self.held = 0;
+        self.level = None;
         for list in &mut self.lists {
             list.busy = false;
             list.again = false;
@@ -297,6 +350,10 @@ impl Instance {
     pub fn is_settled(&self, kind: Kind) -> bool {
         let list = self.list(kind);
         list.items.is_some() || list.error.is_some() || self.state.trouble().is_some()
+    }
+
+    pub fn lists_tasks(&self) -> bool {
+        self.greeting.as_ref().is_some_and(Greeting::lists_tasks)
     }
 
     /// Why there is no list of some kind.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod instance;
 pub mod life;
 pub mod meter;
+pub mod purpose;
 pub mod quantiles;
 pub mod queues;
 pub mod stderr;

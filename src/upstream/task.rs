@@ -1,6 +1,7 @@
 //! A task that a server works on for a client (2025-11-25).
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::wire::id::Id;
 
@@ -11,6 +12,14 @@ pub struct Task {
     pub session: u32,
     /// The progress token of the request that began it: loom's, and the client's (raw JSON).
     pub token: Option<(u64, Id)>,
+    /// It is worked on until then at most; earlier when the server says that it has ended.
+    pub until: Instant,
+}
+
+impl Task {
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.until > now
+    }
 }
 
 /// The tasks of one server, by its own ids.

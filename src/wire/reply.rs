@@ -85,6 +85,14 @@ pub fn splice(out: &mut Vec<u8>, line: &[u8], edits: &[(Range<usize>, &[u8])]) {
     out.push(b'\n');
 }
 
+/// JSON with some ranges replaced; see `splice`. What is put in must be UTF-8.
+pub fn spliced(json: &str, edits: &[(Range<usize>, &[u8])]) -> String {
+    let mut out = Vec::new();
+    splice(&mut out, json.as_bytes(), edits);
+    out.pop();
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Appends JSON, with raw newlines (legal between its tokens) turned into spaces: they would break the framing.
 fn one_line(out: &mut Vec<u8>, json: &[u8]) {
     let start = out.len();

@@ -70,6 +70,14 @@ pub fn members<const N: usize>(text: &[u8], keys: [&str; N]) -> Result<[Place; N
     Ok(found)
 }
 
+/// The messages of a batch; `None` when the line is none.
+pub fn batch(line: &[u8]) -> Option<Vec<&str>> {
+    let line = std::str::from_utf8(line).ok().filter(|line| line.starts_with('['))?;
+    let messages: Vec<&serde_json::value::RawValue> = serde_json::from_str(line).ok()?;
+    let objects = !messages.is_empty() && messages.iter().all(|message| message.get().starts_with('{'));
+    objects.then(|| messages.into_iter().map(serde_json::value::RawValue::get).collect())
+}
+
 /// The id of a line that begins as the tool calls of the usual SDKs do, without reading the rest of it.
 ///
 /// For book-keeping only: the line is not checked. For a line that is JSON the id is the right one: it stands

@@ -40,7 +40,7 @@ fn lines_that_are_no_requests_are_answered_and_the_next_call_works() {
         ("{\"jsonrpc\":\"2.0\",\"id\":1,", json!(null), -32700),
         ("\u{7}", json!(null), -32700),
         ("[]", json!(null), -32700),
-        (r#"[{"jsonrpc":"2.0","id":501,"method":"ping"}]"#, json!(null), -32700),
+        (r#"[{"jsonrpc":"2.0","id":501,"method":"ping"},7]"#, json!(null), -32700),
         (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, json!(null), -32600),
         (r#"{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}"#, json!(null), -32600),
         (r#"{"jsonrpc":"2.0","id":[1],"method":"tools/list"}"#, json!(null), -32600),

@@ -1,0 +1,36 @@
+//! What loom asks of servers for its clients' sake, and what it knows that they can.
+
+use std::time::Instant;
+
+use super::switch::Switch;
+use crate::mcp::catalog::Kind;
+use crate::upstream::calls::Asker;
+use crate::upstream::instance::InstanceId;
+
+impl Switch {
+    /// A request of loom's own to a server, whose answer says nothing that matters.
+    pub fn send_errand(&mut self, id: InstanceId, method: &str, params: &str) {
+        let limit = self.context.settings.startup_timeout;
+        let now = Instant::now();
+        if let Some(instance) = self.instances.get_mut(&id).filter(|instance| instance.is_linked()) {
+            instance.ask(Asker::Errand, method, params, now, limit);
+            self.clock.note(now + limit);
+            self.dirty_instances.insert(id);
+        }
+    }
+
+    /// Whether a ready server has a capability.
+    pub fn server_can(&self, id: InstanceId, capability: &str) -> bool {
+        let instance = self.instances.get(&id).filter(|instance| instance.is_ready());
+        instance
+            .and_then(|instance| instance.greeting.as_ref())
+            .is_some_and(|greeting| greeting.can(capability))
+    }
+
+    /// A list of a server's changed.
+    pub fn server_list_changed(&mut self, id: InstanceId, method: &str) {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.changed() == method) {
+            self.relist_soon(id, kind);
+        }
+    }
+}
