@@ -153,6 +153,7 @@ impl Switch {
         }
         let Some(instance) = self.instances.get_mut(&id) else { return };
         instance.counts.answered += 1;
+        instance.forgotten = 0;
         let failed = matches!(outcome, Outcome::Error(_));
         instance.counts.errors += u64::from(failed);
         let meter = instance.meter.get_or_insert_with(|| self.metrics.meter(instance.server.name.as_str()));

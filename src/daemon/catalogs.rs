@@ -123,6 +123,7 @@ impl Switch {
         list.busy = false;
         list.stale = false;
         list.error = None;
+        list.lost = 0;
         list.rests(changed);
         list.items = Some(items);
         let again = std::mem::take(&mut list.again);

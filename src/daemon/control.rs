@@ -127,7 +127,7 @@ pub fn inventory(switch: &Switch, view: &ClientView) -> String {
             "name": *member.name,
             "tools": instance.list(Kind::Tools).items.as_ref().map(|_| view.view.count_of(&member.name)),
             "state": instance.state.word(),
-            "error": trouble.or_else(|| instance.list_error().cloned()),
+            "error": trouble.or_else(|| instance.complaint().cloned()),
         }));
     }
     // The list is `{"tools":[…]}`; the servers go in before its last brace, so that no tool is parsed.

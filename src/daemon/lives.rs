@@ -115,15 +115,20 @@ impl Switch {
             End::NeverReady => {
                 (code::SERVER_UNAVAILABLE, true, format!("{name} does not start: {}", trouble.full()))
             }
-            End::Crashed { .. } => (code::SERVER_GONE, next == Next::GiveUp, trouble.full()),
+            End::Crashed { .. } | End::Lost { .. } => {
+                (code::SERVER_GONE, next == Next::GiveUp, trouble.full())
+            }
         };
-        let lost = if also_waiting { instance.calls.ids(|_| true) } else { lost };
+        let waiting = if also_waiting { instance.calls.ids(|open| open.sent.is_none()) } else { Vec::new() };
         // A crashed server comes back by itself; one that never got ready waits for the next call.
-        if matches!(end, End::Crashed { .. }) && next != Next::GiveUp {
+        if !matches!(end, End::NeverReady) && next != Next::GiveUp {
             instance.want(Demand::Call);
         }
         self.metrics.ended(&name);
-        self.fail_calls(id, &lost, code, &Trouble { text, said: None, hint: trouble.hint });
+        let told = Trouble { text, said: None, hint: trouble.hint };
+        // What was sent may have been done, even if a new handshake failed since.
+        self.fail_calls(id, &lost, code::SERVER_GONE, &told);
+        self.fail_calls(id, &waiting, code, &told);
         self.answer_settled_lists();
     }
 

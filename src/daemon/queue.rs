@@ -96,15 +96,8 @@ mod tests {
                 purpose: Purpose::Plain,
                 topic: Topic::untold(),
             };
-            let open = Open {
-                asker,
-                began: now,
-                limit: Duration::ZERO,
-                deadline: now,
-                sent: None,
-                sent_at: now,
-                written: kept.map(|line| line.as_bytes().into()),
-            };
+            let mut open = Open::new(asker, now, Duration::ZERO, None);
+            open.written = kept.map(|line| line.as_bytes().into());
             let taken = as_written(open, &[sent.as_bytes(), b"\n"].concat(), "echo").unwrap();
             assert_eq!(taken.session, 4);
             assert_eq!(std::str::from_utf8(&taken.line).unwrap(), kept.unwrap_or(written));

@@ -91,7 +91,7 @@ fn row(switch: &Switch, server: &Server) -> Value {
         _ => None,
     });
     let error =
-        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.list_error().cloned()));
+        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.complaint().cloned()));
     json!({
         "name": server.name.as_str(),
         "state": if server.disabled { "disabled" } else { word },

@@ -221,7 +221,7 @@ impl Switch {
     pub fn discover(&mut self, view: &ClientView) {
         for id in view.instances() {
             if let Some(instance) = self.instances.get_mut(&id)
-                && !Kind::ALL.into_iter().all(|kind| instance.is_settled(kind))
+                && !instance.lists.iter().all(|list| list.items.is_some() || list.error.is_some())
             {
                 instance.want(Demand::Tools);
             }

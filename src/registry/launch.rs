@@ -86,11 +86,11 @@ pub fn resolve(
             (loom.display().to_string(), all)
         }
         Launch::Url { url } => {
-            let url = expander.text(url);
+            let expanded = expander.text(url);
             let headers = spec.headers.iter().map(|(name, value)| (name.clone(), expander.text(value)));
-            let address = Address { url, headers: headers.collect() };
+            let address = Address { url: expanded, headers: headers.collect() };
             return match expander.missing.is_empty() {
-                true => elsewhere(address, server),
+                true => elsewhere(address, server, url),
                 false => Err(LaunchError::Missing { server, missing: expander.missing }),
             };
         }
@@ -104,10 +104,11 @@ pub fn resolve(
     check(ready, server).map(Resolved::Process)
 }
 
-fn elsewhere(address: Address, server: String) -> Result<Resolved, LaunchError> {
+/// `url` as it was written: what it became may be secret.
+fn elsewhere(address: Address, server: String, url: &str) -> Result<Resolved, LaunchError> {
     let known = ["http://", "https://"].iter().any(|scheme| address.url.starts_with(scheme));
     if !known {
-        return Err(LaunchError::Url { server, url: address.url });
+        return Err(LaunchError::Url { server, url: url.to_owned() });
     }
     let texts = address.headers.iter().map(|(_, value)| value);
     if texts.chain([&address.url]).any(|text| text.contains(['\0', '\r', '\n'])) {
@@ -254,7 +255,7 @@ mod tests {
                 r#"https://x.example/value [("Authorization", "Bearer value")]"#,
             ),
             ("url: https://x.example\nheaders: { X: \"${env:GONE}\" }", "server `s`: GONE is not set (env)"),
-            ("url: \"${env:SET}\"", "server `s`: `value` is not an http or https URL"),
+            ("url: \"${env:SET}\"", "server `s`: `${env:SET}` is not an http or https URL"),
             (
                 "url: https://x.example\nheaders: { X: \"${env:NUL}\" }",
                 "server `s`: a value has a NUL or a line end in it",

@@ -38,9 +38,28 @@ pub struct Open {
     pub sent_at: Instant,
     /// The client's line, unless it can be told from that to the server.
     pub written: Option<Box<[u8]>>,
+    /// So often its session was forgotten before it arrived.
+    pub forgotten: u32,
+    /// When its server could first not be reached.
+    pub unsent_since: Option<Instant>,
 }
 
 impl Open {
+    pub fn new(asker: Asker, now: Instant, limit: Duration, sent: Option<Range<u64>>) -> Self {
+        let deadline = now + limit;
+        Open {
+            asker,
+            began: now,
+            limit,
+            deadline,
+            sent,
+            sent_at: now,
+            written: None,
+            forgotten: 0,
+            unsent_since: None,
+        }
+    }
+
     /// How long it waited in loom, and how long it has been with the server.
     pub fn stages(&self, now: Instant) -> (Duration, Duration) {
         let sent_at = if self.sent.is_some() { self.sent_at } else { now };
@@ -84,15 +103,7 @@ impl Calls {
 
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
-        let open = Open {
-            asker,
-            began: now,
-            limit,
-            deadline: now + limit,
-            sent: Some(sent),
-            sent_at: now,
-            written: None,
-        };
+        let open = Open::new(asker, now, limit, Some(sent));
         self.begins(client_of(&open.asker));
         self.open.insert(id, open);
     }
@@ -102,9 +113,7 @@ impl Calls {
         if let Some(session) = client_of(&asker) {
             self.queues.push_back(session, id, line);
         }
-        let open =
-            Open { asker, began: now, limit, deadline: now + limit, sent: None, sent_at: now, written: None };
-        self.open.insert(id, open);
+        self.open.insert(id, Open::new(asker, now, limit, None));
     }
 
     /// Takes the next waiting call out of its queue: one of each client in turn, and none of a client that has its
@@ -138,6 +147,24 @@ impl Calls {
             }
             self.queues.push_front(session, id, line);
         }
+    }
+
+    /// Notes that a call did not arrive because its session was forgotten. How often that has been.
+    pub fn was_forgotten(&mut self, id: u64) -> u32 {
+        let Some(open) = self.open.get_mut(&id) else { return 0 };
+        open.forgotten += 1;
+        open.forgotten
+    }
+
+    /// Notes that a call did not arrive because its server could not be reached. For how long that has been so.
+    pub fn was_unsent(&mut self, id: u64, now: Instant) -> Duration {
+        let Some(open) = self.open.get_mut(&id) else { return Duration::ZERO };
+        now.saturating_duration_since(*open.unsent_since.get_or_insert(now))
+    }
+
+    /// Clients' calls in the server's hands.
+    pub fn under_way(&self) -> usize {
+        self.under_way
     }
 
     /// Ends every call that waits. Each comes with its line.

@@ -129,6 +129,8 @@ pub struct Listing {
     pub pause: Duration,
     /// Why there is no list.
     pub error: Option<String>,
+    /// So many attempts in a row were lost on the way.
+    pub lost: u32,
 }
 
 impl Listing {
@@ -180,6 +182,10 @@ pub struct Instance {
     pub retiring: Option<Instant>,
     /// The version that the server chose in its handshake.
     pub protocol: Option<String>,
+    /// So many of its sessions in a row were forgotten by it before any call was answered.
+    pub forgotten: u32,
+    /// Why nothing can be heard from it for now, although it is ready.
+    pub away: Option<String>,
 }
 
 impl Instance {
@@ -213,6 +219,8 @@ impl Instance {
             pid: 0,
             retiring: None,
             protocol: None,
+            forgotten: 0,
+            away: None,
         }
     }
 
@@ -318,6 +326,8 @@ impl Instance {
     pub fn abandon(&mut self) -> Vec<u64> {
         self.channel = None;
         self.protocol = None;
+        self.forgotten = 0;
+        self.away = None;
         let mut unsent = Vec::new();
         for id in self.calls.ids(|open| open.sent.is_some() && matches!(open.asker, Asker::Client { .. })) {
             let sent = self.calls.get(id).and_then(|open| open.sent.clone());
@@ -356,9 +366,9 @@ impl Instance {
         self.greeting.as_ref().is_some_and(Greeting::lists_tasks)
     }
 
-    /// Why there is no list of some kind.
-    pub fn list_error(&self) -> Option<&String> {
-        self.lists.iter().find_map(|list| list.error.as_ref())
+    /// What is wrong with it while it runs: why there is no list of some kind, or why it is not heard.
+    pub fn complaint(&self) -> Option<&String> {
+        self.away.as_ref().or_else(|| self.lists.iter().find_map(|list| list.error.as_ref()))
     }
 
     /// What kept its lists from being had may be over.

@@ -95,6 +95,8 @@ pub enum End {
     NeverReady,
     /// It was ready and ended by itself after so long, having answered so many calls.
     Crashed { lasted: Duration, answered: u64 },
+    /// The same of a server elsewhere: the way to it may be at fault, so that it is never given up.
+    Lost { lasted: Duration, answered: u64 },
 }
 
 /// What follows.
@@ -119,6 +121,11 @@ impl History {
                 if self.useless >= CRASHES_MAX {
                     return Next::GiveUp;
                 }
+            }
+            End::Lost { lasted, answered } => {
+                self.crashes += 1;
+                let of_use = answered > 0 || lasted >= STEADY;
+                self.failures = if of_use { 1 } else { self.failures + 1 };
             }
         }
         let doubled = FIRST_PAUSE * (1 << (self.failures - 1).min(12));
@@ -164,6 +171,16 @@ mod tests {
         history.forgive();
         assert_eq!(history.after(crash, 0), Next::Wait(100 * MS));
         assert_eq!(history.crashes, 6);
+    }
+
+    #[test]
+    fn a_server_elsewhere_is_never_given_up_but_left_alone_for_longer() {
+        let mut history = History::default();
+        let lost = End::Lost { lasted: 5 * MS, answered: 0 };
+        let last = (0..20).map(|_| history.after(lost, 0)).last();
+        assert_eq!(last, Some(Next::Wait(30_000 * MS)));
+        let next = history.after(End::Lost { lasted: 5 * MS, answered: 1 }, 0);
+        assert_eq!((next, history.crashes), (Next::Wait(100 * MS), 21));
     }
 
     #[test]

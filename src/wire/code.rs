@@ -32,7 +32,7 @@ pub const TOOL_NOT_FOUND: Code = Code { number: -32602, name: "TOOL_NOT_FOUND", 
 pub const TOOL_REFUSED: Code = Code { number: -32602, name: "TOOL_REFUSED", kind: "usage" };
 /// The server's process ended, or closed its output, while the call was under way.
 pub const SERVER_GONE: Code = Code { number: -32050, name: "SERVER_GONE", kind: "unavailable" };
-/// The server could not be started.
+/// The server could not be started or reached: the call did not run.
 pub const SERVER_UNAVAILABLE: Code = Code { number: -32051, name: "SERVER_UNAVAILABLE", kind: "unavailable" };
 /// The daemon went away while the call was under way: whether it ran is not known.
 pub const DAEMON_GONE: Code = Code { number: -32052, name: "DAEMON_GONE", kind: "unavailable" };

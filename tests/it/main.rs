@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 mod daemons;
 mod disks;
+mod elsewhere;
 mod health;
 mod idleness;
 mod input;

@@ -1,6 +1,6 @@
 //! What a response is, whoever asked: a message, a stream of them, or a refusal; and reading it within bounds.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -12,11 +12,14 @@ use super::Failure;
 use super::client::broken;
 use super::site::Site;
 use crate::wire::LINE_MAX;
+use crate::wire::scan;
 
 /// So much of a refusal is read, in bytes.
 const REFUSAL_MAX: usize = 64 << 10;
 /// And for so long.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
+/// Room that is made for an announced body before it comes, in bytes.
+const READ_AT_FIRST: usize = 1 << 20;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -77,8 +80,25 @@ pub async fn refusal(site: &Site, response: Response<Incoming>) -> Refusal {
         _ => text,
     };
     let retry_after =
-        head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Refusal { status: head.status, retry_after: retry_after.map(Duration::from_secs), text, body }
+        head.headers.get(RETRY_AFTER).and_then(|value| later(value.to_str().ok()?, SystemTime::now()));
+    Refusal { status: head.status, retry_after, text, body }
+}
+
+/// In seconds, or a date.
+fn later(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // A date that is over means at once.
+        Err(_) => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+/// Whether a body is the JSON-RPC error that answers the request with this id.
+pub fn is_error_for(body: &[u8], id: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    scan::envelope(body)
+        .is_ok_and(|envelope| envelope.error.is_some() && envelope.id.is_some_and(|at| &body[at] == id))
 }
 
 /// Where to, without a query: that may hold a secret.
@@ -125,15 +145,17 @@ pub async fn whole(site: &Site, response: Response<Incoming>) -> Result<Vec<u8>,
     if announced > LINE_MAX {
         return Err(too_large(site, announced));
     }
-    let mut read = Vec::with_capacity(announced);
+    let mut held = site.held();
+    let mut read = Vec::with_capacity(announced.min(READ_AT_FIRST));
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(site.name(), &error))?;
         let Some(data) = frame.data_ref() else { continue };
-        if read.len() + data.len() > LINE_MAX {
+        if read.len() + data.len() > held.limit() {
             return Err(too_large(site, read.len() + data.len()));
         }
         read.extend_from_slice(data);
+        held.set(read.len());
     }
     Ok(read)
 }
@@ -167,6 +189,20 @@ mod tests {
             assert_eq!(kind(&headers), want, "{media}");
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             assert_eq!(kind(&headers), Kind::Other("encoding gzip".to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_time_to_come_again_is_in_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        for (value, want) in [
+            (" 7", Some(7)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(later(value, now), want.map(Duration::from_secs), "{value}");
         }
     }
 

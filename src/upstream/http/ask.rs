@@ -14,10 +14,9 @@ use super::client::broken;
 use super::legacy::{self, Opened};
 use super::listen::{self, Pace, Shut};
 use super::session::Session;
-use super::site::Role;
+use super::site::{Held, Role};
 use super::sse::{Item, Parser};
 use super::talk::Talk;
-use crate::wire::LINE_MAX;
 use crate::wire::oversize::{Oversized, Tracker};
 use crate::wire::scan;
 
@@ -80,7 +79,7 @@ impl Ask<'_> {
         let response = site.send(request).await?;
         let status = response.status();
         if !status.is_success() {
-            let (body, failure) = self.talk.refused(&self.session, response).await;
+            let (body, failure) = self.talk.refused(&self.session, response, self.id).await;
             return self.answered_by_refusal(&body, failure);
         }
         if self.introduces {
@@ -103,13 +102,7 @@ impl Ask<'_> {
         let Failure::Refused { status: 400 | 404..=406 | 409..=428, .. } = failure else {
             return Err(failure);
         };
-        let names_us = || {
-            let envelope = scan::envelope(body.trim_ascii()).ok()?;
-            let id = &body.trim_ascii()[envelope.id?];
-            (envelope.error.is_some() && id == self.id).then_some(())
-        };
-        names_us().ok_or(failure)?;
-        self.deliver(body)
+        if answer::is_error_for(body, self.id) { self.deliver(body) } else { Err(failure) }
     }
 
     fn unanswered(&self, text: &[u8]) -> Failure {
@@ -134,9 +127,10 @@ impl Ask<'_> {
     async fn follow(&mut self, mut body: Incoming) -> Result<(), Failure> {
         let mut parser = Parser::default();
         let mut pace = Pace::default();
+        let site = self.talk.site.clone();
         loop {
             pace.missed();
-            let cut = self.hear(&mut parser, body, &mut pace).await?;
+            let cut = self.hear(&mut parser, site.held(), body, &mut pace).await?;
             if self.answered {
                 return Ok(());
             }
@@ -152,6 +146,7 @@ impl Ask<'_> {
     async fn hear(
         &mut self,
         parser: &mut Parser,
+        mut held: Held<'_>,
         mut body: Incoming,
         pace: &mut Pace,
     ) -> Result<Failure, Failure> {
@@ -166,7 +161,7 @@ impl Ask<'_> {
                 None => return Ok(Failure::Cut(format!("{name} ended the stream without the answer"))),
                 Some(Err(error)) => return Ok(broken(&name, &error)),
                 Some(Ok(Ok(data))) => {
-                    if self.take(parser, &data)? {
+                    if self.take(parser, &mut held, &data)? {
                         pace.heard();
                     }
                 }
@@ -177,10 +172,10 @@ impl Ask<'_> {
     }
 
     /// Hands on the messages of a chunk. True when an event was complete.
-    fn take(&mut self, parser: &mut Parser, chunk: &[u8]) -> Result<bool, Failure> {
+    fn take(&mut self, parser: &mut Parser, held: &mut Held<'_>, chunk: &[u8]) -> Result<bool, Failure> {
         let mut wrong = None;
         let ours = |text: Oversized, id: &[u8]| !text.has_method && text.id.as_deref() == Some(id);
-        let any = parser.feed(chunk, LINE_MAX, |item| match item {
+        let any = parser.feed(chunk, held.limit(), |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                 match self.deliver(data) {
                     Err(failure) if ours(owner(data), self.id) => wrong = Some(failure),
@@ -196,6 +191,7 @@ impl Ask<'_> {
                 }
             }
         });
+        held.set(parser.held());
         wrong.filter(|_| !self.answered).map_or(Ok(any), Err)
     }
 
@@ -208,10 +204,10 @@ impl Ask<'_> {
         };
         for _ in 0..RESUMES_MAX {
             sleep(pace.pause(parser.retry())).await;
-            match listen::open(self.talk, &session, parser.last_id()).await {
+            match listen::open(self.talk, &session, parser.last_id(), true).await {
                 Ok(body) => return Ok(body),
                 Err(Shut::ForGood) => return Err(cut),
-                Err(Shut::ForNow) => pace.missed(),
+                Err(Shut::ForNow(_)) => pace.missed(),
             }
         }
         Err(cut)

@@ -10,12 +10,12 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use tokio::time::sleep;
 
-use super::Failure;
 use super::answer::{self, Kind};
 use super::session::Session;
 use super::site::Site;
 use super::sse::{Item, Parser};
 use super::talk::Talk;
+use super::{Event, Failure};
 use crate::wire::LINE_MAX;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -34,7 +34,7 @@ pub enum Shut {
     /// The server has none, or does not know this one.
     ForGood,
     /// The server cannot be reached, or asks to come later.
-    ForNow,
+    ForNow(Failure),
 }
 
 /// How fast to try again. Pure.
@@ -67,7 +67,15 @@ impl Pace {
 
 /// Opens a stream, from the beginning or after an event. There is no deadline: many servers send the head of
 /// the answer with the first event. A server that says when to come again is given that time first.
-pub async fn open(talk: &Talk, session: &Session, after: Option<&[u8]>) -> Result<Incoming, Shut> {
+///
+/// `known`: the server has had such a stream under this session. One that knows no GET at all may say so with the
+/// status that else means that it does not know the session.
+pub async fn open(
+    talk: &Talk,
+    session: &Session,
+    after: Option<&[u8]>,
+    known: bool,
+) -> Result<Incoming, Shut> {
     let site = &talk.site;
     let mut request = site.request(Method::GET, &site.uri, "text/event-stream");
     session.mark(&mut request);
@@ -75,15 +83,19 @@ pub async fn open(talk: &Talk, session: &Session, after: Option<&[u8]>) -> Resul
         let id = HeaderValue::from_bytes(id).map_err(|_| Shut::ForGood)?;
         request.headers_mut().insert(LAST_EVENT_ID, id);
     }
-    let response = site.send(request).await.map_err(|_| Shut::ForNow)?;
+    let response = site.send(request).await.map_err(Shut::ForNow)?;
     if response.status().is_success() {
         let events = answer::kind(response.headers()) == Kind::Events;
         return if events { Ok(response.into_body()) } else { Err(Shut::ForGood) };
     }
-    match talk.refused(session, response).await.1 {
+    let failure = match known {
+        true => talk.refused(session, response, b"").await.1,
+        false => answer::refusal(site, response).await.into(),
+    };
+    match failure {
         Failure::Refused { status: 408 | 425 | 429 | 500 | 502..=504 | 506..=599, retry_after, .. } => {
             sleep(retry_after.unwrap_or_default().min(LONGEST_PAUSE)).await;
-            Err(Shut::ForNow)
+            Err(Shut::ForNow(failure))
         }
         _ => Err(Shut::ForGood),
     }
@@ -93,10 +105,15 @@ pub async fn open(talk: &Talk, session: &Session, after: Option<&[u8]>) -> Resul
 pub async fn listen(talk: Rc<Talk>, session: Session) {
     let mut parser = Parser::default();
     let mut pace = Pace::default();
+    let (mut known, mut away) = (false, false);
     loop {
         pace.missed();
-        match open(&talk, &session, parser.last_id()).await {
+        match open(&talk, &session, parser.last_id(), known).await {
             Ok(body) => {
+                known = true;
+                if std::mem::take(&mut away) {
+                    talk.site.emit(Event::Away(None));
+                }
                 let began = Instant::now();
                 if hear(&talk.site, body, &mut parser).await || began.elapsed() >= STEADY {
                     pace.heard();
@@ -107,7 +124,10 @@ pub async fn listen(talk: Rc<Talk>, session: Session) {
                 parser = Parser::default();
             }
             Err(Shut::ForGood) => return,
-            Err(Shut::ForNow) => {}
+            Err(Shut::ForNow(Failure::Unsent(text))) if !std::mem::replace(&mut away, true) => {
+                talk.site.emit(Event::Away(Some(&text)));
+            }
+            Err(Shut::ForNow(_)) => {}
         }
         parser.restart();
         sleep(pace.pause(parser.retry())).await;

@@ -46,8 +46,9 @@ pub struct Endpoint {
 
 /// What the transport is told.
 pub enum Command {
-    /// A JSON-RPC message for the server, with or without its newline. Requests go side by side; what is none
-    /// (notifications, answers) is accepted by the server before later lines are sent, or has had its time.
+    /// A JSON-RPC message for the server, with or without its newline. Requests and cancellations go side by side;
+    /// other notifications, and answers, are accepted by the server before later lines are sent, or have had their
+    /// time.
     Line(Vec<u8>),
     /// Nobody waits for the answer to this request any more (its id as raw JSON): no further event is about it.
     /// The server is not told: that is what `notifications/cancelled` is for.
@@ -64,15 +65,20 @@ pub enum Event<'a> {
     /// and of no request whose answer was a [`Event::Message`].
     Failed { line: Vec<u8>, failure: Failure },
     /// The server does not know our session any more. Said once per session, before the failure of the line
-    /// that showed it. Until the next `initialize`, every line fails as unsent.
+    /// that showed it. Until the next `initialize`, every line fails as forgotten.
     Expired,
+    /// The stream on which the server says things by itself is gone and cannot be opened again for now, for this
+    /// reason; with `None` it is there again. Said when it changes.
+    Away(Option<&'a str>),
 }
 
 /// Why a message failed. The texts are for people and short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Surely not processed: no connection, or the session has expired.
+    /// Surely not processed: no connection.
     Unsent(String),
+    /// Surely not processed: the session has expired, or there is none.
+    Forgotten(String),
     /// The server answered with this HTTP status; `text` is what it said, shortened.
     Refused { status: u16, text: String, retry_after: Option<Duration> },
     /// It was sent, and the answer was lost: it may have been processed.

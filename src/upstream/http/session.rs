@@ -73,6 +73,11 @@ impl Session {
         self.id.is_some()
     }
 
+    /// The server keeps something for it, as far as we know.
+    pub fn is_kept(&self) -> bool {
+        self.has_id() && self.state != State::Expired
+    }
+
     pub fn was_open(&self) -> bool {
         self.was_open
     }

@@ -1,7 +1,7 @@
 //! One server's address: what every request to it carries, how its messages are handed on, and what of its
 //! texts may be shown.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -11,6 +11,7 @@ use hyper::{Method, Request, Response, Uri};
 use super::client::Client;
 use super::{Endpoint, Event, Failure};
 use crate::wire::scan::{self, Envelope};
+use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// Headers that belong to the connection: a value of the registry would break the framing.
 const NOT_OURS: [HeaderName; 6] = [
@@ -25,6 +26,8 @@ const NOT_OURS: [HeaderName; 6] = [
 const SECRET_MIN: usize = 6;
 /// The longest text of a server that is shown, in characters.
 const EXCERPT_MAX: usize = 200;
+/// What unfinished answers of one server may take up together, in bytes.
+const HELD_MAX: usize = BUFFER_MAX / 2;
 
 /// What a JSON-RPC message is by its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,32 @@ pub struct Site {
     headers: HeaderMap,
     secrets: Vec<String>,
     sink: RefCell<Sink>,
+    /// Bytes of unfinished answers.
+    held: Cell<usize>,
+}
+
+/// What one unfinished answer takes up.
+pub struct Held<'a> {
+    site: &'a Site,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    pub fn set(&mut self, bytes: usize) {
+        self.site.held.set(self.site.held.get() - self.bytes + bytes);
+        self.bytes = bytes;
+    }
+
+    /// How long it may become as things are.
+    pub fn limit(&self) -> usize {
+        LINE_MAX.min((HELD_MAX + self.bytes).saturating_sub(self.site.held.get()))
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 impl Site {
@@ -62,7 +91,13 @@ impl Site {
         secrets.retain(|secret| secret.len() >= SECRET_MIN);
         // A part of another must not be hidden first.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Ok(Site { uri, client, headers, secrets, sink: RefCell::new(Box::new(sink)) })
+        let sink = RefCell::new(Box::new(sink) as Sink);
+        Ok(Site { uri, client, headers, secrets, sink, held: Cell::new(0) })
+    }
+
+    /// For an answer that is about to be read.
+    pub fn held(&self) -> Held<'_> {
+        Held { site: self, bytes: 0 }
     }
 
     /// Scheme, host and port, for messages.
@@ -246,6 +281,19 @@ mod tests {
         }
         assert_eq!(site.excerpt("é".repeat(900).as_bytes()).chars().count(), EXCERPT_MAX);
         assert_eq!(site.excerpt(b"\xff\xfeok"), "\u{fffd}\u{fffd}ok");
+    }
+
+    #[test]
+    fn unfinished_answers_of_one_server_are_bounded_together() {
+        let (site, _) = site("http://a/", &[]).unwrap();
+        let (mut one, mut two) = (site.held(), site.held());
+        assert_eq!(one.limit(), LINE_MAX);
+        one.set(HELD_MAX - 10);
+        assert_eq!((one.limit(), two.limit()), (LINE_MAX, 10));
+        two.set(10);
+        assert_eq!((two.limit(), site.held().limit()), (10, 0));
+        drop(one);
+        assert_eq!(site.held().limit(), LINE_MAX);
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Parser {
         self.last_id.as_deref().filter(|id| !id.is_empty())
     }
 
+    /// Bytes held of an event that is not complete.
+    pub fn held(&self) -> usize {
+        self.data.len()
+    }
+
     /// The pause before connecting again that the server asked for.
     pub fn retry(&self) -> Option<Duration> {
         self.retry

@@ -67,7 +67,8 @@ pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Command>) -
             Next::Done(Done::Old(old)) => return End::Old(old),
             Next::Closed => {
                 drop(lanes);
-                close(&talk).await;
+                let session = talk.session.borrow().clone();
+                close(&talk, &session).await;
                 return End::Closed;
             }
         }
@@ -85,9 +86,14 @@ fn dispatch(talk: &Rc<Talk>, line: Bytes, lanes: &mut Lanes<Done>) -> bool {
     let role = role(&envelope, text);
     let anew = matches!(role, Role::Request(_)) && method == br#""initialize""#;
     if anew {
+        let (talk, old) = (talk.clone(), talk.session.borrow().clone());
         talk.session.borrow_mut().begin();
+        lanes.beside(async move {
+            close(&talk, &old).await;
+            Done::Nothing
+        });
     } else if !talk.session.borrow().is_open() {
-        talk.site.failed(line, Failure::Unsent(format!("there is no session with {}", talk.site.name())));
+        talk.site.failed(line, Failure::Forgotten(format!("there is no session with {}", talk.site.name())));
         return false;
     }
     let session = talk.session.borrow().clone();
@@ -95,6 +101,10 @@ fn dispatch(talk: &Rc<Talk>, line: Bytes, lanes: &mut Lanes<Done>) -> bool {
         Role::Request(id) => {
             let asking = ask::ask(talk.clone(), line.clone(), id.to_vec(), session, anew);
             lanes.request(id, async { asking.await.map_or(Done::Nothing, Done::Old) });
+        }
+        // Its request has been sent before; a server that is slow with it must not hold up others.
+        Role::Other if method == br#""notifications/cancelled""# => {
+            lanes.beside(tell(talk.clone(), line.clone(), session, false));
         }
         Role::Answer(_) | Role::Other => {
             let introduces = method == br#""notifications/initialized""#;
@@ -122,7 +132,7 @@ async fn accept(talk: &Talk, line: Bytes, session: Session) -> Result<(), Failur
     let late = || Failure::Cut(format!("{} did not accept it in time", talk.site.name()));
     let response = timeout(ACCEPT_WAIT, talk.site.send(request)).await.map_err(|_| late())??;
     if !response.status().is_success() {
-        return Err(talk.refused(&session, response).await.1);
+        return Err(talk.refused(&session, response, b"").await.1);
     }
     if answer::kind(response.headers()) == Kind::Events {
         // Not what the specification says, but a stream is a stream.
@@ -134,9 +144,8 @@ async fn accept(talk: &Talk, line: Bytes, session: Session) -> Result<(), Failur
 }
 
 /// Tells the server that nobody comes back.
-async fn close(talk: &Talk) {
-    let session = talk.session.borrow().clone();
-    if session.is_open() && session.has_id() {
+async fn close(talk: &Talk, session: &Session) {
+    if session.is_kept() {
         let mut request = talk.site.request(Method::DELETE, &talk.site.uri, ACCEPT);
         session.mark(&mut request);
         // A server need not know DELETE, and need not be there any more.

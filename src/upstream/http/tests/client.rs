@@ -13,6 +13,7 @@ pub enum Got {
     Message(String),
     Failed(String, Failure),
     Expired,
+    Away(Option<String>),
 }
 
 pub struct Client {
@@ -42,6 +43,7 @@ impl Client {
                 Event::Message(message) => Got::Message(text(message)),
                 Event::Failed { line, failure } => Got::Failed(text(&line), failure),
                 Event::Expired => Got::Expired,
+                Event::Away(why) => Got::Away(why.map(str::to_owned)),
             });
         }));
         Client { commands, events, running }

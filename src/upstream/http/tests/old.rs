@@ -103,7 +103,7 @@ fn a_server_that_once_spoke_the_new_transport_is_not_asked_for_the_old() {
         client.say(call(1));
         server.next().await.reply(404, &[], "");
         assert_eq!(client.next().await, Got::Expired);
-        assert!(matches!(client.failure().await, Failure::Unsent(_)));
+        assert!(matches!(client.failure().await, Failure::Forgotten(_)));
         client.say(INITIALIZE);
         server.next().await.reply(404, &[], "");
         assert!(matches!(client.failure().await, Failure::Refused { status: 404, .. }));

@@ -184,7 +184,7 @@ fn an_unreachable_server_is_tried_anew_with_each_line() {
             assert!(text.contains("refused"), "{text}");
         }
         client.say(call(1));
-        assert!(matches!(client.failure().await, Failure::Unsent(_)));
+        assert!(matches!(client.failure().await, Failure::Forgotten(_)));
         let mut server = Server::at(addr, None).await;
         client.introduce(&mut server, "s").await.reply(405, &[], "");
         client.say(call(2));
