@@ -75,21 +75,23 @@ impl Switch {
             }
             (_, Some(owner)) => owner,
             (Scope::Client(session), None) => *session,
-            (Scope::Everybody | Scope::Workspace(_), None) => match instance.callers().len() {
-                1 => instance.only_caller().unwrap_or_default(),
-                0 => {
-                    return Err(Unasked(format!(
-                        "no client has a call on {name}, so {method} has nobody to go to; \
+            (Scope::Everybody | Scope::Workspace(_), None) => {
+                match (instance.only_caller(), instance.callers().len()) {
+                    (Some(session), _) => session,
+                    (None, 0) => {
+                        return Err(Unasked(format!(
+                            "no client has a call on {name}, so {method} has nobody to go to; \
                          with `instance: per-client` in the registry it would have"
-                    )));
-                }
-                _ => {
-                    return Err(Unasked(format!(
-                        "several clients have calls on {name}, so it is not clear whom {method} is for; \
+                        )));
+                    }
+                    (None, _) => {
+                        return Err(Unasked(format!(
+                            "several clients have calls on {name}, so it is not clear whom {method} is for; \
                          set `instance: per-client` for {name} in the registry"
-                    )));
+                        )));
+                    }
                 }
-            },
+            }
         };
         let state = self.sessions.get(&session).ok_or_else(|| Unasked("the client is gone".into()))?;
         match state.capabilities.lacks(method, &params) {

@@ -111,11 +111,21 @@ async fn watch(
 }
 
 impl Switch {
+    /// What is handled now came on the stream of one call: it is that client's.
+    fn note_stream(&mut self, id: InstanceId, during: Option<&[u8]>) {
+        let call = during.and_then(|call| std::str::from_utf8(call).ok()?.parse().ok());
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.during = call;
+        }
+    }
+
     fn transport_event(&mut self, id: InstanceId, event: Event<'_>) {
         match event {
-            Event::Message(message) => {
+            Event::Message { text, during } => {
                 self.note_away(id, None);
-                self.server_item(id, &Item::Line(message), Instant::now());
+                self.note_stream(id, during);
+                self.server_item(id, &Item::Line(text), Instant::now());
+                self.note_stream(id, None);
             }
             Event::Away(why) => self.note_away(id, why),
             Event::Expired => self.session_expired(id),

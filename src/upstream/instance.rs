@@ -151,6 +151,8 @@ pub struct Instance {
     pub tasks: Tasks,
     /// Elicitations by URL that have not been completed: the connection of the client that was asked.
     pub elicitations: BTreeMap<String, u32>,
+    /// The call on whose stream the message came that is handled now, where the transport says so.
+    pub during: Option<u64>,
     /// The log level that it was told in this life.
     pub level: Option<usize>,
     pub out: Outbox,
@@ -199,6 +201,7 @@ impl Instance {
             calls: Calls::default(),
             tasks: Tasks::default(),
             elicitations: BTreeMap::new(),
+            during: None,
             level: None,
             out: Outbox::default(),
             held: 0,
@@ -289,8 +292,13 @@ impl Instance {
         self.calls.callers(now).chain(tasks).collect()
     }
 
-    /// The client that it works for, when it is one.
+    /// The client that it works for, when it is one, or that the message is for that is handled now.
     pub fn only_caller(&self) -> Option<u32> {
+        if let Some(Asker::Client { session, .. }) =
+            self.during.and_then(|call| Some(&self.calls.get(call)?.asker))
+        {
+            return Some(*session);
+        }
         let callers = self.callers();
         callers.first().copied().filter(|_| callers.len() == 1)
     }

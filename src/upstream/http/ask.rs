@@ -113,7 +113,7 @@ impl Ask<'_> {
     fn deliver(&mut self, text: &[u8]) -> Result<(), Failure> {
         let (talk, number, introduces, id) = (self.talk, self.session.number(), self.introduces, self.id);
         let answered = &mut self.answered;
-        talk.site.deliver(text, |role, message| {
+        talk.site.deliver(text, Some(id), |role, message| {
             if role == Role::Answer(id) {
                 *answered = true;
                 if introduces {

@@ -169,7 +169,7 @@ async fn hear(site: Rc<Site>, mut body: Incoming, mut parser: Parser, open: Open
                                 open.borrow_mut().remove(id);
                             }
                         };
-                        if let Err(failure) = site.deliver(data, seen) {
+                        if let Err(failure) = site.deliver(data, None, seen) {
                             lost(owner(data), failure);
                         }
                     }

@@ -141,7 +141,7 @@ pub async fn hear(site: &Site, mut body: Incoming, parser: &mut Parser) -> bool 
         let Some(chunk) = frame.data_ref() else { continue };
         any |= parser.feed(chunk, LINE_MAX, |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
-                if site.deliver(data, |_, _| {}).is_err() {
+                if site.deliver(data, None, |_, _| {}).is_err() {
                     tracing::debug!("an event was no JSON-RPC message");
                 }
             }

@@ -60,7 +60,9 @@ pub enum Command {
 pub enum Event<'a> {
     /// One JSON-RPC message from the server: an object, on one line, without a newline. A batch is taken apart.
     /// Its envelope has been scanned.
-    Message(&'a [u8]),
+    ///
+    /// `during`: it came on the stream of this request of ours (its id as raw JSON), which says whose it is.
+    Message { text: &'a [u8], during: Option<&'a [u8]> },
     /// This line of ours (as given) did not arrive, or its answer will not come. Said at most once of a line,
     /// and of no request whose answer was a [`Event::Message`].
     Failed { line: Vec<u8>, failure: Failure },

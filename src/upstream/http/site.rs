@@ -137,26 +137,38 @@ impl Site {
 
     /// Hands on what a body or an event holds: a message, or a batch of them. `seen` is shown each before it is
     /// handed on.
-    pub fn deliver(&self, text: &[u8], mut seen: impl FnMut(Role<'_>, &[u8])) -> Result<(), Failure> {
+    ///
+    /// `during` is the request on whose stream it came.
+    pub fn deliver(
+        &self,
+        text: &[u8],
+        during: Option<&[u8]>,
+        mut seen: impl FnMut(Role<'_>, &[u8]),
+    ) -> Result<(), Failure> {
         let text = text.trim_ascii();
         if text.first() != Some(&b'[') {
-            return self.deliver_one(text, &mut seen);
+            return self.deliver_one(text, during, &mut seen);
         }
         let parts: Vec<&serde_json::value::RawValue> =
             serde_json::from_slice(text).map_err(|error| self.not_json(text, &error))?;
-        parts.iter().try_for_each(|part| self.deliver_one(part.get().as_bytes(), &mut seen))
+        parts.iter().try_for_each(|part| self.deliver_one(part.get().as_bytes(), during, &mut seen))
     }
 
-    fn deliver_one(&self, text: &[u8], seen: &mut impl FnMut(Role<'_>, &[u8])) -> Result<(), Failure> {
+    fn deliver_one(
+        &self,
+        text: &[u8],
+        during: Option<&[u8]>,
+        seen: &mut impl FnMut(Role<'_>, &[u8]),
+    ) -> Result<(), Failure> {
         let envelope = scan::envelope(text).map_err(|error| self.not_json(text, &error))?;
         seen(role(&envelope, text), text);
         // Between the values of JSON a line end is as good as a space; within a text there can be none.
         if memchr::memchr2(b'\n', b'\r', text).is_some() {
             let line: Vec<u8> =
                 text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
-            self.emit(Event::Message(&line));
+            self.emit(Event::Message { text: &line, during });
         } else {
-            self.emit(Event::Message(text));
+            self.emit(Event::Message { text, during });
         }
         Ok(())
     }
@@ -234,8 +246,8 @@ mod tests {
         let seen = Seen::default();
         let sink = seen.clone();
         let site = Site::new(endpoint, move |event| {
-            let Event::Message(message) = event else { panic!("{event:?}") };
-            sink.borrow_mut().push(String::from_utf8_lossy(message).into_owned());
+            let Event::Message { text, .. } = event else { panic!("{event:?}") };
+            sink.borrow_mut().push(String::from_utf8_lossy(text).into_owned());
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(site).map(|site| (site, seen))
@@ -305,7 +317,7 @@ mod tests {
             "[{\"id\":\"a\",\"method\":\"m\"},\n{\"method\":\"n\"}, {\"id\":null,\"error\":{}}]",
             "[]",
         ] {
-            site.deliver(text.as_bytes(), |role, _| roles.push(format!("{role:?}"))).unwrap();
+            site.deliver(text.as_bytes(), None, |role, _| roles.push(format!("{role:?}"))).unwrap();
         }
         assert_eq!(roles, ["Answer([49])", "Request([34, 97, 34])", "Other", "Other"]);
         let want = [
@@ -316,7 +328,7 @@ mod tests {
         ];
         assert_eq!(*seen.borrow(), want);
         for text in ["", "nothing", "[1]", "[{}", "null"] {
-            let failure = site.deliver(text.as_bytes(), |_, _| {}).unwrap_err();
+            let failure = site.deliver(text.as_bytes(), None, |_, _| {}).unwrap_err();
             assert!(matches!(failure, Failure::BadAnswer(_)), "{text}");
         }
     }

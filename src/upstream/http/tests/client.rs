@@ -40,7 +40,7 @@ impl Client {
         let running = tokio::task::spawn_local(run(endpoint, outgoing, move |event| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let _ = seen.send(match event {
-                Event::Message(message) => Got::Message(text(message)),
+                Event::Message { text: message, .. } => Got::Message(text(message)),
                 Event::Failed { line, failure } => Got::Failed(text(&line), failure),
                 Event::Expired => Got::Expired,
                 Event::Away(why) => Got::Away(why.map(str::to_owned)),
