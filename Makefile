@@ -27,10 +27,11 @@ bootstrap-local: ## from nothing to a running daemon: quick build, install, firs
 test: test-core test-peers ## everything that can fail
 
 test-core: lint ## lint, unit and integration tests
-	cargo test --workspace --bins --test it
+	cargo test --workspace --exclude peers-rmcp --bins --test it
 
-test-peers: ## real servers and real clients from npm and PyPI (installs them once)
+test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)
 	scripts/install-peers.sh
+	cargo build --package peers-rmcp
 	cargo test --test peers
 
 lint: ## formatting and clippy, no warnings allowed

@@ -3,15 +3,23 @@
 //! test here fails and says so.
 
 mod agents;
-mod bytes;
 mod clients;
 mod dialect;
+mod difference;
+mod document;
+mod everything;
 mod installed;
+mod matrix;
 mod model;
-mod sdk;
+mod own;
+mod remote;
+mod sdks;
 mod servers;
 mod session;
+mod shapes;
 mod site;
+mod steps;
+mod tap;
 
 #[expect(clippy::allow_attributes, reason = "an expectation would fail once a test uses everything")]
 #[allow(dead_code, reason = "shared with tests/it; each binary uses its part")]

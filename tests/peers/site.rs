@@ -1,5 +1,6 @@
 //! What the servers work on: files, a git repository, a memory file and a web page, the same before every run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -66,6 +67,15 @@ impl Site {
         self.make_repository();
     }
 
+    /// Fixed people and times, which make the hashes of commits the same every time.
+    pub fn commit_env() -> BTreeMap<String, String> {
+        let of = |who: &str| {
+            [("NAME", "Peer"), ("EMAIL", "peer@example.com"), ("DATE", "1767323045 +0000")]
+                .map(|(what, value)| (format!("GIT_{who}_{what}"), value.to_owned()))
+        };
+        ["AUTHOR", "COMMITTER"].iter().flat_map(|who| of(who)).collect()
+    }
+
     fn make_repository(&self) {
         self.git(&["init", "--quiet", "--initial-branch=main"]);
         write(&self.repository().join("a.txt"), "one\n");
@@ -76,14 +86,9 @@ impl Site {
     }
 
     fn git(&self, args: &[&str]) {
-        // Fixed people and times make the hashes the same every time.
         let mut git = Command::new("git");
         git.args(args).current_dir(self.repository()).env("HOME", self.dir.path());
-        git.env("GIT_CONFIG_NOSYSTEM", "1");
-        for who in ["AUTHOR", "COMMITTER"] {
-            git.env(format!("GIT_{who}_NAME"), "Peer").env(format!("GIT_{who}_EMAIL"), "peer@example.com");
-            git.env(format!("GIT_{who}_DATE"), "2026-01-02T03:04:05Z");
-        }
+        git.env("GIT_CONFIG_NOSYSTEM", "1").envs(Self::commit_env());
         let output = git.output().expect("git is installed");
         assert!(output.status.success(), "git {args:?}: {output:?}");
     }

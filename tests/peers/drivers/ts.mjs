@@ -15,6 +15,7 @@ const { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema 
 
 const plan = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const timeout = plan.patience_ms;
+let patience = timeout;
 let { roots } = plan;
 const events = [];
 const waiters = new Set();
@@ -77,7 +78,11 @@ function hear({ method, holds }) {
       clearTimeout(timer);
       resolve(what);
     };
-    const timer = setTimeout(() => done({ unheard: true }), timeout);
+    const timer = setTimeout(() => {
+      // The run has failed; it is not to last much longer.
+      patience = timeout / 20;
+      done({ unheard: true });
+    }, patience);
     waiters.add(look);
     look();
   });
@@ -101,11 +106,31 @@ async function list({ what }) {
   }
 }
 
+/** Progress by its token, and the tokens of calls by their arguments. */
+const progressed = new Map();
+const tokens = new WeakMap();
+
+/** Keeps progress as it comes: the SDK loses what it reads together with the result. */
+function watch(way) {
+  const { onmessage, send } = way;
+  way.send = (message, options) => {
+    const token = message.params?._meta?.progressToken;
+    if (token !== undefined) tokens.set(message.params.arguments, token);
+    return send.call(way, message, options);
+  };
+  way.onmessage = (message, extra) => {
+    if (message.method === "notifications/progress") {
+      const { progressToken, ...update } = message.params;
+      progressed.set(progressToken, [...(progressed.get(progressToken) ?? []), update]);
+    }
+    return onmessage.call(way, message, extra);
+  };
+}
+
 async function call({ tool, arguments: args, progress }) {
-  const seen = [];
-  const onprogress = progress ? (update) => seen.push(update) : undefined;
+  const onprogress = progress ? () => {} : undefined;
   const result = await client.callTool({ name: tool, arguments: args }, undefined, { timeout, onprogress });
-  return progress ? { result, progress: seen } : result;
+  return progress ? { result, progress: progressed.get(tokens.get(args)) ?? [] } : result;
 }
 
 async function cancel({ tool, arguments: args }) {
@@ -181,6 +206,7 @@ function transport({ url, sse, command, args, env, cwd }) {
 
 const way = transport(plan.start);
 await client.connect(way, { timeout });
+watch(way);
 const results = [];
 for (const step of plan.steps) results.push(await take(step));
 const capabilities = client.getServerCapabilities();
