@@ -27,12 +27,18 @@ impl Document {
         }
         for event in &mut self.events {
             *event = reparsed(&steady(&event.to_string(), &self.task_ids));
+            settle_event(event);
         }
-        // Lists change for other reasons under loom; the steps wait for the changes that matter.
-        self.events.retain(|event| !event["method"].as_str().unwrap_or_default().ends_with("/list_changed"));
+        self.events.retain(|event| !is_uncompared(event["method"].as_str().unwrap_or_default()));
         self.events.sort_by_key(Value::to_string);
         // How often roots are asked for is the server's and loom's business.
         self.events.dedup_by(|a, b| a == b && a["method"] == "roots/list");
+    }
+
+    /// Keeps one of equal events. Over streamable HTTP the TypeScript SDK takes a stream that ended with an error for
+    /// one that broke off, and resumes it; server-everything then sends everything again, of all streams.
+    pub fn drop_repeats(&mut self) {
+        self.events.dedup();
     }
 
     /// Panics unless each step did what was planned, and unless everything offered was used.
@@ -82,6 +88,26 @@ fn only(whose: &str, from: &[Value], other: &[Value]) -> Vec<String> {
     found
 }
 
+/// Lists change for other reasons under loom, and the steps wait for the changes that matter; progress is part of the
+/// result of its call.
+fn is_uncompared(method: &str) -> bool {
+    method.ends_with("/list_changed") || method == "notifications/progress"
+}
+
+/// Parameters that say nothing are the same as none, and progress tokens are loom's own.
+fn settle_event(event: &mut Value) {
+    let Some(params) = event.get_mut("params") else { return };
+    if let Some(meta) = params.get_mut("_meta").and_then(Value::as_object_mut) {
+        meta.remove("progressToken");
+        if meta.is_empty() {
+            params.as_object_mut().expect("it has a member").shift_remove("_meta");
+        }
+    }
+    if *params == json!({}) {
+        *params = Value::Null;
+    }
+}
+
 fn settle(step: &Value, result: &mut Value, prefix: &str, task_ids: &[String]) {
     if let Some(steps) = step["steps"].as_array() {
         for (step, result) in steps.iter().zip(result.as_array_mut().into_iter().flatten()) {
@@ -93,6 +119,9 @@ fn settle(step: &Value, result: &mut Value, prefix: &str, task_ids: &[String]) {
     if let Some(error) = result.get_mut("error") {
         // Clients say which name they called.
         *error = reparsed(&error.to_string().replace(prefix, ""));
+    }
+    if step["do"] == "hear" {
+        settle_event(result);
     }
     if let (Some(what), Some(items)) = (step["what"].as_str(), result.as_array_mut()) {
         settle_list(what, items, prefix);

@@ -4,7 +4,7 @@
 //! With `PEERS_DIRECT_TWICE=1` the second run is a direct one as well, to see that the servers themselves give the same
 //! twice.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::document::Document;
 use crate::installed::Installed;
@@ -113,7 +113,7 @@ impl Cell {
                 (self.sdk.run(&self.home, &self.site, &start, steps), None)
             }
         };
-        document.settle(steps, "");
+        self.settle(&mut document, steps, "");
         (document, tap)
     }
 
@@ -133,8 +133,15 @@ impl Cell {
         let prefix = self.prefix();
         let by_loom: Vec<_> = steps.iter().map(|step| exposed(step, &prefix)).collect();
         let mut document = self.sdk.run(&self.home, &self.site, &start, &by_loom);
-        document.settle(&steps, &prefix);
+        self.settle(&mut document, &steps, &prefix);
         (document, tap)
+    }
+
+    fn settle(&self, document: &mut Document, steps: &[Value], prefix: &str) {
+        document.settle(steps, prefix);
+        if matches!(self.server.start, Start::Remote { .. }) {
+            document.drop_repeats();
+        }
     }
 
     /// What loom puts before the names of the server.

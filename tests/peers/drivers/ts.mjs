@@ -36,7 +36,7 @@ const client = new Client(
 );
 
 function happened(kind, { method, params }) {
-  events.push({ kind, method, params });
+  events.push({ kind, method, params: params ?? null });
   for (const waiter of [...waiters]) waiter();
 }
 
