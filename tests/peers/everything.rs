@@ -14,9 +14,9 @@ const DOCUMENTS: [&str; 7] =
 
 /// `tasks`: whether the client has tasks.
 pub fn steps(tasks: bool) -> Vec<Value> {
+    let mut steps: Vec<_> = ["tools", "resources", "resourceTemplates", "prompts"].map(list).into();
     // It asks for the roots some time after the handshake; what comes later is not to depend on it.
-    let mut steps = vec![hear_log("Roots updated: 1 root(s)")];
-    steps.extend(["tools", "resources", "resourceTemplates", "prompts"].map(list));
+    steps.push(hear_log("Roots updated: 1 root(s)"));
     steps.push(ping());
     steps.extend(calls());
     steps.extend(prompts());

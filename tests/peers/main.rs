@@ -1,6 +1,6 @@
-//! Real servers through loom, seen by real clients: what each lists and answers directly, it lists and answers through
-//! loom. Real AI clients complete calls through it. `scripts/install-peers.sh` installs them all; without that every
-//! test here fails and says so.
+//! Real servers through loom, seen by real SDKs: what each server lists, answers, asks and tells directly, it does through
+//! loom (`matrix`). Real AI clients complete calls through it (`clients`). `scripts/install-peers.sh` installs them all;
+//! without that every test here fails and says so.
 
 mod agents;
 mod clients;

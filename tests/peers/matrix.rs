@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::document::Document;
 use crate::installed::Installed;
 use crate::remote::{Remote, Transport};
-use crate::sdks::{Sdk, rmcp_program, start};
+use crate::sdks::{Feature, Sdk, rmcp_program, start};
 use crate::servers::{self, Server, Start};
 use crate::site::Site;
 use crate::steps::{exposed, list};
@@ -47,7 +47,7 @@ struct Cell {
 
 impl Cell {
     fn new(sdk: Sdk, server: &str) -> Self {
-        let (installed, site, tasks) = (Installed::find(), Site::new(), sdk.has_tasks());
+        let (installed, site, tasks) = (Installed::find(), Site::new(), sdk.has(Feature::Tasks));
         let server = match server {
             "everything" => servers::everything(&installed, tasks),
             "filesystem" => servers::filesystem(&installed, &site),

@@ -24,16 +24,35 @@ pub enum Sdk {
     Rmcp,
 }
 
+/// What not every SDK has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// The tasks of 2025-11-25.
+    Tasks,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// What an SDK lacks, and why. Steps with tasks are left out; without HTTP+SSE the run to compare with goes over
+/// streamable HTTP, while loom itself uses HTTP+SSE.
+const LACKS: [(Sdk, Feature, &str); 3] = [
+    (
+        Sdk::Python,
+        Feature::Tasks,
+        "mcp 2.3 leaves tasks/* out and takes a result without `content` for wrong",
+    ),
+    (Sdk::Rmcp, Feature::Tasks, "rmcp 3.11 has only the later extension of that name"),
+    (Sdk::Rmcp, Feature::Sse, "rmcp has dropped it"),
+];
+
 impl Sdk {
-    /// Whether it has the tasks of 2025-11-25. The Python SDK refuses a result that is a task (its tables of the protocol
-    /// leave `tasks/*` out), and rmcp has only the later extension of that name.
-    pub fn has_tasks(self) -> bool {
-        self == Sdk::TypeScript
+    pub fn has(self, feature: Feature) -> bool {
+        !LACKS.iter().any(|(sdk, lack, _)| (*sdk, *lack) == (self, feature))
     }
 
-    /// How it reaches a server directly that loom reaches by `transport`: rmcp no longer has HTTP+SSE.
+    /// How it reaches a server directly that loom reaches by `transport`.
     pub fn direct(self, transport: Transport) -> Transport {
-        if self == Sdk::Rmcp { Transport::Streamable } else { transport }
+        if self.has(Feature::Sse) { transport } else { Transport::Streamable }
     }
 
     fn driver(self, home: &TestHome, installed: &Installed) -> Command {

@@ -215,3 +215,5 @@ await way.terminateSession?.();
 await client.close();
 taskStore.cleanup();
 console.log(JSON.stringify({ capabilities, results, events, taskIds }));
+// Or the SDK would first give up to resume the stream that was just closed.
+process.exit();
