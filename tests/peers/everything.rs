@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::steps::{
-    call, call_with_progress, cancel, cancel_task, complete_prompt, complete_resource, get, hear, hear_log,
-    hear_updated, level, list, ping, read, refused, roots, subscribe, task, together, unsubscribe,
+    call, call_with_progress, cancel, cancel_task, complete_prompt, complete_resource, get, hear_log,
+    hear_updated, level, list, ping, read, refused, relist, roots, subscribe, task, together, unsubscribe,
 };
 
 const TEXT: &str = "demo://resource/dynamic/text/1";
@@ -92,8 +92,7 @@ fn resources() -> Vec<Value> {
         hear_updated(TEXT),
         call("toggle-subscriber-updates", json!({})),
         call("gzip-file-as-resource", zip("resourceLink")),
-        hear("notifications/resources/list_changed", ""),
-        list("resources"),
+        relist("resources", "hello.gz"),
         read("demo://resource/session/hello.gz"),
         call("gzip-file-as-resource", zip("resource")),
     ]);

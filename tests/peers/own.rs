@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::steps::{
-    call, call_with_progress, cancel, complete_prompt, complete_resource, get, hear, hear_log, hear_updated,
-    level, list, ping, read, refused, subscribe, unsubscribe,
+    call, call_with_progress, cancel, complete_prompt, complete_resource, get, hear_log, hear_updated, level,
+    list, ping, read, refused, relist, subscribe, unsubscribe,
 };
 
 pub fn steps() -> Vec<Value> {
@@ -67,8 +67,7 @@ fn offers() -> Vec<Value> {
         call("grow", json!({})),
     ];
     for what in ["tools", "resources", "prompts"] {
-        steps.push(hear(&format!("notifications/{what}/list_changed"), ""));
-        steps.push(list(what));
+        steps.push(relist(what, "grown"));
     }
     steps.extend([call("grown", json!({})), read("peers://grown"), get("grown", json!({}))]);
     steps

@@ -11,6 +11,11 @@ pub fn list(what: &str) -> Value {
     json!({"do": "list", "what": what})
 }
 
+/// [`list`] once the server has said that it changed, and again until it holds the text.
+pub fn relist(what: &str, holds: &str) -> Value {
+    json!({"do": "relist", "what": what, "method": format!("notifications/{what}/list_changed"), "holds": holds})
+}
+
 pub fn call(tool: &str, arguments: Value) -> Value {
     json!({"do": "call", "tool": tool, "arguments": arguments})
 }

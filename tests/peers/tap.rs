@@ -50,8 +50,8 @@ impl Tap {
         [&own, &[command.to_owned()][..], args].concat()
     }
 
-    /// Settled as [`crate::document::Document::settle`] does it. Lists are put together of their pages.
-    fn payloads(&self, prefix: &str, task_ids: &[String]) -> Payloads {
+    /// The raw payloads of all answers, in their order, each with the method and params that it answers.
+    fn answers(&self, mut each: impl FnMut(String, Value, Result<&str, &str>)) {
         let (requests, answers) = (read(&self.requests), read(&self.answers));
         let mut asked = BTreeMap::new();
         for line in requests.lines().map(parse) {
@@ -59,26 +59,52 @@ impl Tap {
                 asked.insert(id.to_string(), (method, line.params.unwrap_or_default()));
             }
         }
-        let mut payloads = Payloads::new();
         for line in answers.lines().map(parse).filter(|line| line.method.is_none()) {
             let request = line.id.and_then(|id| asked.remove(&id.to_string()));
-            let Some((method, mut params)) =
-                request.filter(|(method, _)| !UNCOMPARED.contains(&method.as_str()))
-            else {
-                continue;
+            let payload = match (line.result, line.error) {
+                (Some(result), _) => Ok(result.get()),
+                (None, error) => Err(error.map_or("", RawValue::get)),
             };
-            let payload = line.result.or(line.error).map_or("", RawValue::get);
-            let tool = strip(&mut params, prefix);
-            let (key, texts) = match method.strip_suffix("/list") {
-                Some(what) if line.error.is_none() => (method.clone(), items(what, payload, prefix)),
-                _ => (format!("{method} {params}"), vec![payload.to_owned()]),
-            };
-            let settled = texts.iter().map(|text| shaped(&steady(text, task_ids), tool.as_deref()));
-            payloads.entry(steady(&key, task_ids)).or_default().extend(settled);
+            if let Some((method, params)) = request {
+                each(method, params, payload);
+            }
         }
-        for (_, payloads) in payloads.iter_mut().filter(|(request, _)| request.starts_with("tasks/")) {
+    }
+
+    /// Settled as [`crate::document::Document::settle`] does it. Lists are put together of their pages.
+    fn payloads(&self, prefix: &str, task_ids: &[String]) -> Payloads {
+        let (mut payloads, mut open) = (Payloads::new(), BTreeMap::<String, Vec<String>>::new());
+        self.answers(|method, mut params, payload| {
+            let tool = strip(&mut params, prefix);
+            let settled = |text: &str| shaped(&steady(text, task_ids), tool.as_deref());
+            if UNCOMPARED.contains(&method.as_str()) {
+                return;
+            }
+            let (Some(what), Ok(page)) = (method.strip_suffix("/list"), payload) else {
+                let key = steady(&format!("{method} {params}"), task_ids);
+                let text = payload.unwrap_or_else(|error| error);
+                return payloads.entry(key).or_default().push(settled(text));
+            };
+            let page = Page::parse(what, page, prefix);
+            let list = open.entry(method.clone()).or_default();
+            list.extend(page.items.iter().map(|item| settled(item)));
+            if page.goes_on {
+                return;
+            }
+            if what == "tasks" {
+                // Tasks that begin at the same time are in any order.
+                list.sort();
+            }
+            let whole = std::mem::take(list).join("\n");
+            let lists = payloads.entry(method).or_default();
+            // A client may have to look again until a list has changed.
+            if lists.last() != Some(&whole) {
+                lists.push(whole);
+            }
+        });
+        if let Some(results) = payloads.get_mut("tasks/result {\"taskId\":\"TASK\"}") {
             // Tasks that run at the same time end in any order.
-            payloads.sort();
+            results.sort();
         }
         payloads
     }
@@ -119,17 +145,24 @@ fn strip(params: &mut Value, prefix: &str) -> Option<String> {
     params["name"].as_str().map(str::to_owned)
 }
 
-/// The items of a page as they came, but for the names.
-fn items(what: &str, page: &str, prefix: &str) -> Vec<String> {
-    let member = if what == "resources/templates" { "resourceTemplates" } else { what };
-    let page: BTreeMap<String, &RawValue> = serde_json::from_str(page).expect("a page is an object");
-    let items: Vec<&RawValue> = page
-        .get(member)
-        .map(|items| serde_json::from_str(items.get()).expect("items are an array"))
-        .unwrap_or_default();
-    let own = |item: &&&RawValue| !item.get().contains(r#""loom://"#);
-    let named = |item: &&RawValue| item.get().replacen(&format!(r#""name":"{prefix}"#), r#""name":""#, 1);
-    items.iter().filter(own).map(named).collect()
+/// One page of a list.
+struct Page {
+    /// As they came, but for the names.
+    items: Vec<String>,
+    goes_on: bool,
+}
+
+impl Page {
+    fn parse(what: &str, page: &str, prefix: &str) -> Self {
+        let member = if what == "resources/templates" { "resourceTemplates" } else { what };
+        let page: BTreeMap<String, &RawValue> = serde_json::from_str(page).expect("a page is an object");
+        let items = page.get(member).map_or("[]", |items| items.get());
+        let items: Vec<&RawValue> = serde_json::from_str(items).expect("items are an array");
+        let own = |item: &&&RawValue| !item.get().contains(r#""loom://"#);
+        let named = |item: &&RawValue| item.get().replacen(&format!(r#""name":"{prefix}"#), r#""name":""#, 1);
+        let items = items.iter().filter(own).map(named).collect();
+        Page { items, goes_on: page.contains_key("nextCursor") }
+    }
 }
 
 /// Both texts from a little before the place where they part.

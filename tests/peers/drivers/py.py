@@ -105,6 +105,15 @@ class Driver:
                 return items
             params = types.PaginatedRequestParams(cursor=page.next_cursor)
 
+    async def do_relist(self, step):
+        while True:
+            event = await self.do_hear({"method": step["method"], "holds": ""})
+            if "unheard" in event:
+                return event
+            items = await self.do_list(step)
+            if step["holds"] in json.dumps(items):
+                return items
+
     async def do_call(self, step):
         seen = []
 

@@ -127,6 +127,15 @@ function watch(way) {
   };
 }
 
+async function relist({ what, method, holds }) {
+  for (;;) {
+    const event = await hear({ method, holds: "" });
+    if (event.unheard) return event;
+    const items = await list({ what });
+    if (JSON.stringify(items).includes(holds)) return items;
+  }
+}
+
 async function call({ tool, arguments: args, progress }) {
   const onprogress = progress ? () => {} : undefined;
   const result = await client.callTool({ name: tool, arguments: args }, undefined, { timeout, onprogress });
@@ -172,6 +181,7 @@ async function cancelTask({ tool, arguments: args }) {
 
 const ACTS = {
   list,
+  relist,
   call,
   cancel,
   task,

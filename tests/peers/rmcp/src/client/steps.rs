@@ -26,6 +26,7 @@ impl Driver {
         let outcome = match step["do"].as_str().unwrap_or_default() {
             "together" => Ok(self.together(peer, step).await),
             "list" => list(self, peer, &step["what"]).await,
+            "relist" => relist(self, peer, step).await,
             "call" => call(self, peer, step).await,
             "cancel" => cancel(self, peer, step).await,
             "roots" => roots(self, peer, step).await,
@@ -81,6 +82,19 @@ async fn list(driver: &Driver, peer: &Peer<RoleClient>, what: &Value) -> Outcome
         match page.get("nextCursor") {
             Some(cursor) => params = json!({"cursor": cursor}),
             None => return Ok(Value::Array(items)),
+        }
+    }
+}
+
+async fn relist(driver: &Driver, peer: &Peer<RoleClient>, step: &Value) -> Outcome {
+    loop {
+        let event = driver.hear(text(&step["method"]), "").await;
+        if event.get("unheard").is_some() {
+            return Ok(event);
+        }
+        let items = list(driver, peer, &step["what"]).await?;
+        if items.to_string().contains(text(&step["holds"])) {
+            return Ok(items);
         }
     }
 }
