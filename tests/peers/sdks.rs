@@ -14,7 +14,7 @@ use crate::site::Site;
 use crate::support::home::{TestHome, loom_binary};
 
 /// How long a driver waits for one answer or event.
-const PATIENCE_MS: u64 = 15_000;
+const PATIENCE_MS: u64 = 25_000;
 
 /// One SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
