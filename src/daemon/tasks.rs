@@ -11,7 +11,7 @@ use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::quote::quote;
 use crate::mcp::tasks;
-use crate::upstream::instance::InstanceId;
+use crate::upstream::instance::{InstanceId, Scope};
 use crate::upstream::purpose::Purpose;
 use crate::upstream::task::Task;
 use crate::wire::code;
@@ -20,6 +20,8 @@ use crate::wire::scan;
 
 /// More open tasks than this are not remembered for one server.
 const TASKS_MAX: usize = 10_000;
+/// So much may be said of tasks before it is known whose they are.
+const EARLY_MAX: usize = 100;
 /// A task of which nothing is heard is not worked on for longer.
 const TASK_LIFE: Duration = Duration::from_secs(3600);
 
@@ -104,6 +106,7 @@ impl Switch {
         let value: Value = serde_json::from_str(result).unwrap_or_default();
         if let Some(own) = value["task"]["taskId"].as_str() {
             self.note_task(id, own, Task { session, token, until: until(&value["task"]) });
+            self.tell_early(id, own, session);
         }
         // One that an earlier daemon knew, of a server that lives on: the server has just confirmed it.
         if let Some(own) = value["taskId"].as_str() {
@@ -148,17 +151,47 @@ impl Switch {
         tasks::rename(&text, |own| Some(tasks::exposed(instance.name(), own))).unwrap_or(text)
     }
 
-    /// `notifications/tasks/status` goes to the task's own client.
+    /// `notifications/tasks/status` goes to the task's own client; when nobody is known yet, it waits for the answer
+    /// that begins the task.
     pub fn task_status(&mut self, id: InstanceId, params: &str) {
         let value: Value = serde_json::from_str(params).unwrap_or_default();
-        let Some(instance) = self.instances.get(&id) else { return };
-        let owner = value["taskId"].as_str().and_then(|own| instance.tasks.get(own)).map(|task| task.session);
-        let told = tasks::rename(params, |own| Some(tasks::exposed(instance.name(), own)));
-        match owner.zip(told) {
-            Some((owner, params)) => self.notify(owner, "notifications/tasks/status", &params),
+        let Some(own) = value["taskId"].as_str() else { return };
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        let owner = match (instance.tasks.get(own), &instance.scope) {
+            (Some(task), _) => Some(task.session),
+            (None, Scope::Client(session)) => Some(*session),
+            (None, Scope::Everybody | Scope::Workspace(_)) => None,
+        };
+        match owner {
+            Some(owner) => self.tell_status(id, owner, params),
+            None if instance.early.len() < EARLY_MAX => {
+                instance.early.push((own.to_owned(), params.to_owned()))
+            }
             None => self.counters.dropped_notifications += 1,
         }
         self.end_task(id, &value);
+    }
+
+    fn tell_status(&mut self, id: InstanceId, owner: SessionId, params: &str) {
+        let Some(instance) = self.instances.get(&id) else { return };
+        let exposed = |own: &str| Some(tasks::exposed(instance.name(), own));
+        if let Some(params) = tasks::rename(params, exposed) {
+            self.notify(owner, "notifications/tasks/status", &params);
+        }
+    }
+
+    /// It is known whose a task is: what was said of it before is told.
+    fn tell_early(&mut self, id: InstanceId, own: &str, owner: SessionId) {
+        let Some(instance) = self.instances.get_mut(&id).filter(|instance| !instance.early.is_empty()) else {
+            return;
+        };
+        let (told, rest) =
+            std::mem::take(&mut instance.early).into_iter().partition(|(early, _)| early == own);
+        instance.early = rest;
+        let told: Vec<(String, String)> = told;
+        for (_, params) in told {
+            self.tell_status(id, owner, &params);
+        }
     }
 
     /// A task that has ended makes no progress any more.

@@ -149,6 +149,8 @@ pub struct Instance {
     pub history: History,
     pub calls: Calls,
     pub tasks: Tasks,
+    /// What it said of tasks before the answer that says whose they are: own id and params.
+    pub early: Vec<(String, String)>,
     /// Elicitations by URL that have not been completed: the connection of the client that was asked.
     pub elicitations: BTreeMap<String, u32>,
     /// The call on whose stream the message came that is handled now, where the transport says so.
@@ -200,6 +202,7 @@ impl Instance {
             history: History::default(),
             calls: Calls::default(),
             tasks: Tasks::default(),
+            early: Vec::new(),
             elicitations: BTreeMap::new(),
             during: None,
             level: None,
@@ -348,6 +351,7 @@ impl Instance {
         self.out.reset();
         self.held = 0;
         self.level = None;
+        self.early.clear();
         for list in &mut self.lists {
             list.busy = false;
             list.again = false;
