@@ -237,11 +237,9 @@ impl Switch {
             Outcome::Error(error) => Err(format!("it refused initialize: {}", message_of(error))),
             Outcome::Result(result) => {
                 instance.greeting = Greeting::parse(result);
-                serde_json::from_str::<serde_json::Value>(result)
-                    .ok()
-                    .and_then(|result| result["protocolVersion"].as_str().map(str::to_string))
+                scan::find_text(result, &["protocolVersion"])
                     .ok_or_else(|| "its answer to initialize has no protocolVersion".to_string())
-                    .and_then(known_version)
+                    .and_then(|version| known_version(version.into_owned()))
             }
         };
         match version {
@@ -329,10 +327,7 @@ fn number(raw: &[u8]) -> Option<u64> {
 
 /// The message of a JSON-RPC error object.
 fn message_of(error: &str) -> String {
-    let parsed: Option<serde_json::Value> = serde_json::from_str(error).ok();
-    parsed
-        .and_then(|error| error["message"].as_str().map(str::to_string))
-        .unwrap_or_else(|| "no reason given".into())
+    scan::find_text(error, &["message"]).map_or_else(|| "no reason given".into(), Cow::into_owned)
 }
 
 /// The handshake versions that loom speaks with servers.

@@ -1,8 +1,6 @@
 //! What servers ask of clients: sampling, elicitation, roots. A question goes to the client whose call is in flight;
 //! where that is not clear it is refused by name, and nothing is guessed.
 
-use serde_json::Value;
-
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::tasks;
@@ -64,8 +62,7 @@ impl Switch {
     fn whom(&self, id: InstanceId, method: &str, params: &str) -> Result<SessionId, Unasked> {
         let instance = self.instances.get(&id).ok_or_else(|| Unasked("the server is gone".into()))?;
         let name = instance.name();
-        let params: Value = serde_json::from_str(params).unwrap_or_default();
-        let owner = self.task_owner(id, method, &params);
+        let owner = self.task_owner(id, method, params);
         let session = match (&instance.scope, owner) {
             (Scope::Everybody, _) if method == "roots/list" => {
                 return Err(Unasked(format!(
@@ -94,7 +91,7 @@ impl Switch {
             }
         };
         let state = self.sessions.get(&session).ok_or_else(|| Unasked("the client is gone".into()))?;
-        match state.capabilities.lacks(method, &params) {
+        match state.capabilities.lacks(method, params) {
             None => Ok(session),
             Some(what) => {
                 let client = state.hello.agent_hint.as_deref().unwrap_or("the client");
@@ -121,9 +118,7 @@ impl Switch {
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.asks.insert(number, Ask::Server { instance: id, id: own, token });
         if method == "elicitation/create" {
-            let value: Value =
-                params.as_deref().and_then(|params| serde_json::from_str(params).ok()).unwrap_or_default();
-            self.note_elicitation(id, session, &value);
+            self.note_elicitation(id, session, params.as_deref().unwrap_or("{}"));
         }
         let Some(state) = self.sessions.get_mut(&session) else { return };
         match params {

@@ -65,7 +65,8 @@ impl Switch {
         let topic = self.topic(request, &member.name, tool);
         let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
         let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
-        if instance.retiring.is_some() {
+        // One that goes still answers for the tasks that it works on.
+        if instance.retiring.is_some() && !purpose.is_of_task() {
             return Err(gone());
         }
         check_state(instance, request.now)?;

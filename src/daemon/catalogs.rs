@@ -122,6 +122,7 @@ impl Switch {
         let changed = list.stale || list.items.as_ref().is_none_or(|old| !same(old, &items));
         list.busy = false;
         list.stale = false;
+        list.inherited = false;
         list.error = None;
         list.lost = 0;
         list.rests(changed);

@@ -15,11 +15,11 @@ const OPEN_MAX: usize = 1000;
 
 impl Switch {
     /// A client was asked to send its user to a page.
-    pub fn note_elicitation(&mut self, id: InstanceId, session: SessionId, params: &Value) {
-        if params["mode"] == "url"
-            && let Some(own) = params["elicitationId"].as_str()
+    pub fn note_elicitation(&mut self, id: InstanceId, session: SessionId, params: &str) {
+        if scan::find_text(params, &["mode"]).is_some_and(|mode| mode == "url")
+            && let Some(own) = scan::find_text(params, &["elicitationId"])
         {
-            self.note(id, session, own);
+            self.note(id, session, &own);
         }
     }
 

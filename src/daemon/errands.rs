@@ -8,11 +8,11 @@ use crate::upstream::calls::Asker;
 use crate::upstream::instance::InstanceId;
 
 impl Switch {
-    /// A request of loom's own to a server, whose answer says nothing that matters.
+    /// A request of loom's own to a server that is ready, whose answer says nothing that matters.
     pub fn send_errand(&mut self, id: InstanceId, method: &str, params: &str) {
         let limit = self.context.settings.startup_timeout;
         let now = Instant::now();
-        if let Some(instance) = self.instances.get_mut(&id).filter(|instance| instance.is_linked()) {
+        if let Some(instance) = self.instances.get_mut(&id).filter(|instance| instance.is_ready()) {
             instance.ask(Asker::Errand, method, params, now, limit);
             self.clock.note(now + limit);
             self.dirty_instances.insert(id);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::value::RawValue;
+
 use super::switch::{Context, Switch};
 use crate::registry::Server;
 use crate::registry::environ;
@@ -12,6 +14,7 @@ use crate::registry::template::Why;
 use crate::upstream::child::{Launch, SpawnError};
 use crate::upstream::instance::Scope as Whom;
 use crate::upstream::life::Trouble;
+use crate::wire::scan;
 
 /// What begins a life.
 pub enum Start {
@@ -52,8 +55,9 @@ pub fn resolve(switch: &Switch, server: &Server, spec: &Spec, scope: &Whom) -> R
 
 /// The folder of the first root in a result of `roots/list`.
 fn first_root(roots: &str) -> Option<PathBuf> {
-    let roots: serde_json::Value = serde_json::from_str(roots).ok()?;
-    let path = roots["roots"][0]["uri"].as_str()?.strip_prefix("file://")?;
+    let roots: Vec<&RawValue> = serde_json::from_str(scan::find(roots, &["roots"])?).ok()?;
+    let uri = scan::find_text(roots.first()?.get(), &["uri"])?;
+    let path = uri.strip_prefix("file://")?;
     Some(percent_encoding::percent_decode_str(path).decode_utf8().ok()?.into_owned().into())
 }
 

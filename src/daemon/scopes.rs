@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::asks::Ask;
 use super::request::Refusal;
@@ -220,17 +221,19 @@ impl Switch {
             }
         }
         self.forget_views_of(&retired);
+        for id in retired {
+            self.release_waiting(id);
+        }
     }
 }
 
 /// A client's result of `roots/list` in the form in which equal folders are equal texts; `None` when it is none.
 fn normal(result: &str) -> Option<Rc<str>> {
-    let value: Value = serde_json::from_str(result).ok()?;
-    let roots = value["roots"].as_array()?;
-    let uris: BTreeSet<&str> = roots
+    let roots: Vec<&RawValue> = serde_json::from_str(scan::find(result, &["roots"])?).ok()?;
+    let uris: Vec<_> = roots.iter().filter_map(|root| scan::find_text(root.get(), &["uri"])).collect();
+    let uris: BTreeSet<&str> = uris
         .iter()
-        .filter_map(|root| root["uri"].as_str())
-        .map(|uri| uri.strip_suffix('/').filter(|uri| !uri.ends_with('/')).unwrap_or(uri))
+        .map(|uri| uri.strip_suffix('/').filter(|short| !short.ends_with('/')).unwrap_or(uri))
         .collect();
     Some(result_of(uris.into_iter()))
 }

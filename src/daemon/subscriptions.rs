@@ -72,11 +72,21 @@ impl Switch {
         });
         match found {
             None => self.answer(request, "{}"),
+            // A server that is not ready is told at its next start what it is to watch. One that is busy must not hear of
+            // this after what others ask later: it is told now, beside its queue.
+            Some((member, own)) if !self.goes_at_once(member.instance, request.session) => {
+                self.send_errand(member.instance, "resources/unsubscribe", &format!("{{\"uri\":{own}}}"));
+                self.answer(request, "{}")
+            }
             Some((member, own)) => {
                 let outgoing = Outgoing { subject: Some((at, &own)), purpose: Purpose::Plain, tool: None };
                 self.hand_over(request, member, outgoing)
             }
         }
+    }
+
+    fn goes_at_once(&self, id: InstanceId, session: SessionId) -> bool {
+        self.instances.get(&id).is_some_and(|instance| instance.open_for_calls(session))
     }
 
     fn is_subscribed(&self, subscription: &Subscription) -> bool {

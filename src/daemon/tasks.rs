@@ -1,14 +1,16 @@
 //! Tasks (2025-11-25): work that goes on after its request was answered. What clients ask about one finds its server
 //! by the id, and what servers say of one finds its client.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::call::Outgoing;
 use super::request::{Refusal, Request, bad_params};
 use super::session::SessionId;
 use super::switch::Switch;
+use super::views::Member;
 use crate::mcp::quote::quote;
 use crate::mcp::tasks;
 use crate::upstream::instance::{InstanceId, Scope};
@@ -35,6 +37,9 @@ impl Switch {
         let unknown = || Refusal::new(code::INVALID_PARAMS, format!("there is no task {id}"));
         let (server, own) = tasks::parse(&id).ok_or_else(unknown)?;
         let member = view.members.iter().find(|member| &*member.name == server).ok_or_else(unknown)?;
+        // Roots or the registry may have led the client to another instance since.
+        let instance = self.instance_of_task(server, own, request.session).unwrap_or(member.instance);
+        let member = &Member { instance, ..member.clone() };
         let tasks = self.instances.get(&member.instance).map(|instance| &instance.tasks);
         let owner = tasks.and_then(|tasks| tasks.get(own)).map(|task| task.session);
         if owner.is_some_and(|owner| owner != request.session) {
@@ -83,6 +88,12 @@ impl Switch {
         members.find(|(_, member)| lists(member.instance)).map(|(number, _)| number)
     }
 
+    fn instance_of_task(&self, server: &str, own: &str, session: SessionId) -> Option<InstanceId> {
+        let is_own = |task: &Task| task.session == session;
+        let mut of_server = self.instances.iter().filter(|(_, instance)| instance.name() == server);
+        of_server.find(|(_, instance)| instance.tasks.get(own).is_some_and(is_own)).map(|(id, _)| *id)
+    }
+
     /// What is remembered of a server's tasks is bounded: those that have ended go first.
     fn note_task(&mut self, id: InstanceId, own: &str, task: Task) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
@@ -103,19 +114,19 @@ impl Switch {
         token: Option<(u64, Id)>,
         result: &str,
     ) -> String {
-        let value: Value = serde_json::from_str(result).unwrap_or_default();
-        if let Some(own) = value["task"]["taskId"].as_str() {
-            self.note_task(id, own, Task { session, token, until: until(&value["task"]) });
-            self.tell_early(id, own, session);
+        if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
+            let until = until(scan::find(result, &["task"]).unwrap_or_default());
+            self.note_task(id, &own, Task { session, token, until });
+            self.tell_early(id, &own, session);
         }
         // One that an earlier daemon knew, of a server that lives on: the server has just confirmed it.
-        if let Some(own) = value["taskId"].as_str() {
-            let known = self.instances.get(&id).is_some_and(|instance| instance.tasks.contains_key(own));
+        if let Some(own) = scan::find_text(result, &["taskId"]) {
+            let known = self.instances.get(&id).is_some_and(|instance| instance.tasks.contains_key(&*own));
             if !known {
-                self.note_task(id, own, Task { session, token: None, until: until(&value) });
+                self.note_task(id, &own, Task { session, token: None, until: until(result) });
             }
         }
-        self.end_task(id, &value);
+        self.end_task(id, result);
         let Some(instance) = self.instances.get_mut(&id) else { return result.into() };
         // Its result is out: nothing is worked on any more.
         if let Some(task) = tasks::related(result).and_then(|own| instance.tasks.get_mut(&own)) {
@@ -127,9 +138,9 @@ impl Switch {
 
     /// Of a page of all clients' tasks those of one, and where to go on.
     pub fn own_page(&mut self, id: InstanceId, session: SessionId, page: &str) -> String {
-        let mut page: Value = serde_json::from_str(page).unwrap_or_default();
         let number = self.view_of(session).ok().and_then(|view| view.number(id));
-        let next = match (page["nextCursor"].as_str().filter(|own| !own.is_empty()), number) {
+        let cursor = scan::find_text(page, &["nextCursor"]).filter(|own| !own.is_empty());
+        let next = match (cursor, number) {
             (_, None) => None,
             (Some(own), Some(number)) => Some(format!("{number}:{own}")),
             (None, Some(number)) => {
@@ -137,27 +148,25 @@ impl Switch {
             }
         };
         let Some(instance) = self.instances.get(&id) else { return "{\"tasks\":[]}".into() };
-        if let Some(rows) = page["tasks"].as_array_mut() {
-            let owner = |row: &Value| row["taskId"].as_str().and_then(|own| instance.tasks.get(own));
-            rows.retain(|row| owner(row).is_some_and(|task| task.session == session));
-        }
-        page["nextCursor"] = next.map_or(Value::Null, Value::from);
-        if page["nextCursor"].is_null()
-            && let Some(page) = page.as_object_mut()
-        {
-            page.remove("nextCursor");
-        }
-        let text = page.to_string();
+        let rows = scan::find(page, &["tasks"]).unwrap_or("[]");
+        let rows: Vec<&RawValue> = serde_json::from_str(rows).unwrap_or_default();
+        let is_own = |row: &&str| {
+            let task = scan::find_text(row, &["taskId"]).and_then(|own| instance.tasks.get(&*own));
+            task.is_some_and(|task| task.session == session)
+        };
+        let rows: Vec<&str> = rows.into_iter().map(RawValue::get).filter(is_own).collect();
+        let meta = scan::find(page, &["_meta"]).map(|meta| format!(",\"_meta\":{meta}")).unwrap_or_default();
+        let next = next.map(|next| format!(",\"nextCursor\":{}", quote(&next))).unwrap_or_default();
+        let text = format!("{{\"tasks\":[{}]{next}{meta}}}", rows.join(","));
         tasks::rename(&text, |own| Some(tasks::exposed(instance.name(), own))).unwrap_or(text)
     }
 
     /// `notifications/tasks/status` goes to the task's own client; when nobody is known yet, it waits for the answer
     /// that begins the task.
     pub fn task_status(&mut self, id: InstanceId, params: &str) {
-        let value: Value = serde_json::from_str(params).unwrap_or_default();
-        let Some(own) = value["taskId"].as_str() else { return };
+        let Some(own) = scan::find_text(params, &["taskId"]) else { return };
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let owner = match (instance.tasks.get(own), &instance.scope) {
+        let owner = match (instance.tasks.get(&*own), &instance.scope) {
             (Some(task), _) => Some(task.session),
             (None, Scope::Client(session)) => Some(*session),
             (None, Scope::Everybody | Scope::Workspace(_)) => None,
@@ -165,11 +174,11 @@ impl Switch {
         match owner {
             Some(owner) => self.tell_status(id, owner, params),
             None if instance.early.len() < EARLY_MAX => {
-                instance.early.push((own.to_owned(), params.to_owned()))
+                instance.early.push((own.into_owned(), params.to_owned()))
             }
             None => self.counters.dropped_notifications += 1,
         }
-        self.end_task(id, &value);
+        self.end_task(id, params);
     }
 
     fn tell_status(&mut self, id: InstanceId, owner: SessionId, params: &str) {
@@ -195,10 +204,11 @@ impl Switch {
     }
 
     /// A task that has ended makes no progress any more.
-    fn end_task(&mut self, id: InstanceId, value: &Value) {
-        let over = matches!(value["status"].as_str(), Some("completed" | "failed" | "cancelled"));
+    fn end_task(&mut self, id: InstanceId, task: &str) {
+        let status = scan::find_text(task, &["status"]);
+        let over = matches!(status.as_deref(), Some("completed" | "failed" | "cancelled"));
         let Some(instance) = self.instances.get_mut(&id).filter(|_| over) else { return };
-        if let Some(task) = value["taskId"].as_str().and_then(|own| instance.tasks.get_mut(own)) {
+        if let Some(task) = scan::find_text(task, &["taskId"]).and_then(|own| instance.tasks.get_mut(&*own)) {
             task.token = None;
             task.until = Instant::now();
         }
@@ -213,10 +223,9 @@ impl Switch {
     }
 
     /// The client behind a server's question about, or within, a task.
-    pub fn task_owner(&self, id: InstanceId, method: &str, params: &Value) -> Option<SessionId> {
-        let related = tasks::related(&params.to_string());
-        let asked = params["taskId"].as_str().filter(|_| method.starts_with("tasks/")).map(str::to_owned);
-        let own = related.or(asked)?;
+    pub fn task_owner(&self, id: InstanceId, method: &str, params: &str) -> Option<SessionId> {
+        let asked = || scan::find_text(params, &["taskId"]).filter(|_| method.starts_with("tasks/"));
+        let own = tasks::related(params).or_else(|| asked().map(Cow::into_owned))?;
         self.instances.get(&id)?.tasks.get(&own).map(|task| task.session)
     }
 
@@ -229,7 +238,8 @@ impl Switch {
 }
 
 /// How long a task may be worked on, as its server says.
-fn until(task: &Value) -> Instant {
-    let ttl = task["ttl"].as_u64().map_or(TASK_LIFE, Duration::from_millis);
+fn until(task: &str) -> Instant {
+    let ttl = scan::find(task, &["ttl"]).and_then(|ttl| ttl.parse().ok());
+    let ttl = ttl.map_or(TASK_LIFE, Duration::from_millis);
     Instant::now() + ttl.min(TASK_LIFE)
 }

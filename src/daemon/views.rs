@@ -35,6 +35,7 @@ struct Key {
 }
 
 /// One server of a view, under its number.
+#[derive(Clone)]
 pub struct Member {
     pub name: Rc<str>,
     pub instance: InstanceId,
@@ -197,6 +198,7 @@ impl Switch {
         let now = Instant::now();
         let mut instance = Instance::new(Rc::new(server.clone()), Rc::new(spec), scope, declared, now);
         catalogs::load(&self.context.paths, &mut instance);
+        self.inherit(&mut instance);
         let id = self.next_instance_id();
         self.instances.insert(id, instance);
         if let Some(me) = self.me.upgrade() {
@@ -204,6 +206,20 @@ impl Switch {
             tokio::task::spawn_local(keeper::keep(me, id));
         }
         id
+    }
+
+    /// As long as an instance has no lists, those of the one before it stand for them: names that clients know go on
+    /// leading to the server.
+    fn inherit(&self, instance: &mut Instance) {
+        let before =
+            self.instances.values().find(|one| one.name() == instance.name() && one.scope == instance.scope);
+        let Some(before) = before else { return };
+        for (list, had) in instance.lists.iter_mut().zip(&before.lists) {
+            if list.items.is_none() && had.items.is_some() {
+                list.items.clone_from(&had.items);
+                list.inherited = true;
+            }
+        }
     }
 
     /// Makes an instance of every server, with what earlier daemons knew of it, so that its state can be shown

@@ -244,6 +244,7 @@ impl Desk {
         match reply::leading_id(line) {
             Some((id, false)) => {
                 self.sent.remove(id);
+                self.session.settle(id, line);
                 self.session.greeted && !id.starts_with(b"\"") || self.session.answered(id)
             }
             Some((id, true)) => {

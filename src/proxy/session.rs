@@ -11,6 +11,9 @@ use crate::wire::scan;
 /// How the ids of repeated requests begin: their answers are not for the client.
 const REPLAY: &str = "\"loom/replay";
 
+/// What a client asks for beyond this before anything is answered is not followed.
+const UNSETTLED_MAX: usize = 64;
+
 #[derive(Debug, Default)]
 pub struct Session {
     /// The client's `initialize` line.
@@ -18,8 +21,10 @@ pub struct Session {
     /// The client has had its answer to `initialize`.
     pub greeted: bool,
     pub initialized: bool,
-    /// Its last `logging/setLevel` line.
+    /// Its last `logging/setLevel` line that was accepted.
     level: Option<Vec<u8>>,
+    /// Requests that change what holds once they are accepted: `logging/setLevel` and `resources/unsubscribe`.
+    unsettled: Vec<Vec<u8>>,
     /// Its `resources/subscribe` lines, by the raw URI.
     subscriptions: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Requests of the daemon's that it has not answered.
@@ -31,18 +36,36 @@ impl Session {
     pub fn note(&mut self, method: &[u8], line: &[u8]) {
         match method {
             br#""initialize""# => self.handshake = Some(line.to_vec()),
-            br#""logging/setLevel""# => self.level = Some(line.to_vec()),
+            br#""logging/setLevel""# | br#""resources/unsubscribe""#
+                if self.unsettled.len() < UNSETTLED_MAX =>
+            {
+                self.unsettled.push(line.to_vec());
+            }
             br#""resources/subscribe""# => {
                 if let Some(uri) = uri_of(line) {
                     self.subscriptions.insert(uri.to_vec(), line.to_vec());
                 }
             }
-            br#""resources/unsubscribe""# => {
-                if let Some(uri) = uri_of(line) {
+            _ => {}
+        }
+    }
+
+    /// An answer has come: what was asked for holds when it was accepted.
+    pub fn settle(&mut self, id: &[u8], answer: &[u8]) {
+        let Some(at) = self.unsettled.iter().position(|line| has_id(line, id)) else { return };
+        let line = self.unsettled.remove(at);
+        if !scan::members(answer, ["result"]).is_ok_and(|[result]| result.is_some()) {
+            return;
+        }
+        match scan::members(&line, ["method"]) {
+            Ok([Some(method)]) if &line[method.clone()] == br#""logging/setLevel""# => {
+                self.level = Some(line)
+            }
+            _ => {
+                if let Some(uri) = uri_of(&line) {
                     self.subscriptions.remove(uri);
                 }
             }
-            _ => {}
         }
     }
 
@@ -99,10 +122,24 @@ impl Session {
             reply::notification(&mut out, "notifications/initialized", "{}");
         }
         for (number, line) in (1..).zip(self.level.iter().chain(self.subscriptions.values())) {
-            again(&mut out, line, number);
+            again(&mut out, &without_meta(line), number);
         }
         out
     }
+}
+
+/// A request without what was meant for its first time only: a progress token that is no longer open.
+fn without_meta(line: &[u8]) -> Vec<u8> {
+    let place = || {
+        let [params] = scan::members(line, ["params"]).ok()?;
+        let params = params?;
+        let [meta] = scan::members(&line[params.clone()], ["_meta"]).ok()?;
+        meta.map(|at| params.start + at.start..params.start + at.end)
+    };
+    let mut out = Vec::new();
+    reply::splice(&mut out, line, &place().map(|at| (at, &b"{}"[..])).into_iter().collect::<Vec<_>>());
+    out.pop();
+    out
 }
 
 /// A request under an id of ours.
@@ -138,12 +175,22 @@ mod tests {
             (1, "initialize", "{}"),
             (2, "logging/setLevel", r#"{"level":"info"}"#),
             (3, "resources/subscribe", r#"{"uri":"a://b"}"#),
-            (4, "resources/subscribe", r#"{"uri":"c://d"}"#),
+            (4, "resources/subscribe", r#"{"_meta":{"progressToken":7},"uri":"c://d"}"#),
             (5, "resources/unsubscribe", r#"{"uri":"a://b"}"#),
             (6, "logging/setLevel", r#"{"level":"debug"}"#),
             (7, "prompts/list", "{}"),
+            (8, "logging/setLevel", r#"{"level":"loud"}"#),
+            (9, "resources/unsubscribe", r#"{"uri":"c://d"}"#),
         ] {
             session.note(format!("\"{method}\"").as_bytes(), request(id, method, params).as_bytes());
+        }
+        for id in ["2", "5", "6"] {
+            session
+                .settle(id.as_bytes(), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#).as_bytes());
+        }
+        for id in ["8", "9"] {
+            session
+                .settle(id.as_bytes(), format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{}}}}"#).as_bytes());
         }
         assert!(session.replay().is_empty(), "the handshake is not done");
         assert!(session.answered(b"1") && session.greeted);
@@ -156,7 +203,7 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":"loom/replay/0","method":"initialize","params":{}}"#,
                 r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":{}}"#,
                 r#"{"jsonrpc":"2.0","id":"loom/replay/1","method":"logging/setLevel","params":{"level":"debug"}}"#,
-                r#"{"jsonrpc":"2.0","id":"loom/replay/2","method":"resources/subscribe","params":{"uri":"c://d"}}"#,
+                r#"{"jsonrpc":"2.0","id":"loom/replay/2","method":"resources/subscribe","params":{"_meta":{},"uri":"c://d"}}"#,
             ]
         );
         assert!(!session.answered(br#""loom/replay/2""#));

@@ -22,8 +22,11 @@ pub fn run(args: &[OsString]) -> Result<(), Fault> {
     };
     let number = number.to_str().and_then(|number| number.parse().ok());
     let number = number.ok_or_else(|| Plain::new(Kind::Usage, "no descriptor number"))?;
-    register(number)
-        .map_err(|error| Plain::new(Kind::Unavailable, format!("the guardian is gone: {error}")))?;
+    match register(number) {
+        // The daemon is about to begin another guardian, which it tells of every group.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        told => told.map_err(|error| Plain::new(Kind::Unavailable, format!("no guardian: {error}")))?,
+    }
     let error = Command::new(program).args(rest).exec();
     Err(Plain::new(Kind::Unavailable, format!("cannot run {}: {error}", program.display())).into())
 }

@@ -19,6 +19,7 @@ use crate::registry::Server;
 use crate::registry::spec::Spec;
 use crate::wire::outbox::Outbox;
 use crate::wire::reply;
+use crate::wire::scan;
 
 /// After a list was had, the server is not asked for it again for so long, whatever it says.
 const REST: Duration = Duration::from_millis(20);
@@ -75,34 +76,37 @@ pub enum Scope {
 pub struct Greeting {
     /// The result as it came.
     pub text: Rc<str>,
-    capabilities: serde_json::Value,
+    /// As JSON; empty: it declared none.
+    capabilities: Box<str>,
     pub instructions: Option<String>,
 }
 
 impl Greeting {
     /// `None`: not a JSON object.
     pub fn parse(text: &str) -> Option<Self> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).ok().filter(serde_json::Value::is_object)?;
+        let [capabilities, instructions] =
+            scan::members(text.as_bytes(), ["capabilities", "instructions"]).ok()?;
+        let instructions = instructions.and_then(|at| scan::unquote(&text[at]));
         Some(Greeting {
             text: text.into(),
-            capabilities: value["capabilities"].clone(),
-            instructions: value["instructions"].as_str().map(str::to_owned),
+            capabilities: capabilities.map_or("", |at| &text[at]).into(),
+            instructions: instructions.map(std::borrow::Cow::into_owned),
         })
     }
 
     /// Whether it declares a capability.
     pub fn can(&self, capability: &str) -> bool {
-        self.capabilities.get(capability).is_some_and(|found| !found.is_null())
+        scan::find(&self.capabilities, &[capability]).is_some_and(|found| found != "null")
     }
 
     fn lists_tasks(&self) -> bool {
-        self.capabilities["tasks"]["list"].is_object()
+        scan::find(&self.capabilities, &["tasks", "list"]).is_some_and(|found| found != "null")
     }
 
     /// Whether it is worth asking for a list. A server that declares nothing at all is asked for tools.
     pub fn lists(&self, kind: Kind) -> bool {
-        let nothing = self.capabilities.as_object().is_none_or(serde_json::Map::is_empty);
+        let inside = self.capabilities.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let nothing = inside.is_none_or(|inside| inside.trim_ascii().is_empty());
         self.can(kind.capability()) || (nothing && kind == Kind::Tools)
     }
 }
@@ -114,6 +118,8 @@ pub struct Listing {
     pub items: Option<Rc<[Item]>>,
     /// The last attempt to list them failed, or the list is from an earlier life of a server that is gone.
     pub stale: bool,
+    /// It is that of an instance before this one, which may have been another program.
+    pub inherited: bool,
     /// Pages of a listing under way.
     pub pages: Vec<Item>,
     /// Cursors that have been followed: a server that repeats one would page for ever.
@@ -371,7 +377,7 @@ impl Instance {
     /// Nothing to wait for: a list is known, or cannot be.
     pub fn is_settled(&self, kind: Kind) -> bool {
         let list = self.list(kind);
-        list.items.is_some() || list.error.is_some() || self.state.trouble().is_some()
+        list.items.is_some() && !list.inherited || list.error.is_some() || self.state.trouble().is_some()
     }
 
     pub fn lists_tasks(&self) -> bool {

@@ -70,6 +70,19 @@ pub fn members<const N: usize>(text: &[u8], keys: [&str; N]) -> Result<[Place; N
     Ok(found)
 }
 
+/// The value that a path of members leads to in the object that `text` is, as it stands there.
+pub fn find<'t>(text: &'t str, path: &[&str]) -> Option<&'t str> {
+    path.iter().try_fold(text, |text, key| {
+        let [at] = members(text.as_bytes(), [key]).ok()?;
+        at.map(|at| &text[at])
+    })
+}
+
+/// A text that a path of members leads to, without its quotes.
+pub fn find_text<'t>(text: &'t str, path: &[&str]) -> Option<Cow<'t, str>> {
+    find(text, path).and_then(unquote)
+}
+
 /// The messages of a batch; `None` when the line is none.
 pub fn batch(line: &[u8]) -> Option<Vec<&str>> {
     let line = std::str::from_utf8(line).ok().filter(|line| line.starts_with('['))?;
@@ -166,6 +179,16 @@ mod tests {
         ] {
             let got = call_id(line.as_bytes()).map(|id| std::str::from_utf8(id).unwrap());
             assert_eq!(got, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_leads_through_objects_whatever_else_they_hold() {
+        let text = r#"{"huge":1e400,"a" : {"lone":"\ud800","b":{"c" : "x\u00e4"} },"n":null}"#;
+        assert_eq!(find(text, &["a", "b"]), Some(r#"{"c" : "x\u00e4"}"#));
+        assert_eq!(find_text(text, &["a", "b", "c"]).as_deref(), Some("x\u{e4}"));
+        for path in [&["a", "lone", "x"][..], &["b"], &["n", "x"]] {
+            assert_eq!(find(text, path), None, "{path:?}");
         }
     }
 
