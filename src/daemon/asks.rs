@@ -1,6 +1,8 @@
 //! What servers ask of clients: sampling, elicitation, roots. A question goes to the client whose call is in flight;
 //! where that is not clear it is refused by name, and nothing is guessed.
 
+use std::rc::Rc;
+
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::tasks;
@@ -30,9 +32,9 @@ impl Switch {
     pub fn server_asks(&mut self, id: InstanceId, text: &str, method: &str, envelope: &Envelope) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(ask) = envelope.id.clone().map(|at| &text[at]) else { return };
-        let known = match (method, &instance.scope) {
+        let known: Option<Rc<str>> = match (method, &instance.scope) {
             ("ping", _) => Some("{}".into()),
-            ("roots/list", Scope::Workspace(roots)) => Some(roots.clone()),
+            ("roots/list", Scope::Workspace(_)) => Some(instance.roots.clone()),
             _ => None,
         };
         self.dirty_instances.insert(id);

@@ -13,7 +13,9 @@ use super::session::{Session, SessionId, UNREAD_MAX};
 use super::switch::Switch;
 use super::tap::short_name;
 use super::views::{ClientView, Member};
+use crate::mcp::catalog::Kind;
 use crate::mcp::quote::quote;
+use crate::mcp::toolname::is_short;
 use crate::mcp::view::{Refusal as Refused, Route};
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
@@ -37,7 +39,10 @@ impl Switch {
         let view = self.view_of(request.session)?;
         let (number, tool, own) = match view.view.route(&name) {
             Route::Tool { server, own, own_json } => (server, own.clone(), Cow::Borrowed(own_json)),
-            Route::Unlisted { server, rest } => (server, short_name(rest), quote(rest).into()),
+            Route::Unlisted { own, .. } if is_short(own) && self.waits_for_way(request, Kind::Tools) => {
+                return Ok(());
+            }
+            Route::Unlisted { server, own } => (server, short_name(own), quote(own).into()),
             Route::Refused { server, reason } => {
                 return Err(refused(&name, &view, server, reason));
             }
@@ -242,7 +247,7 @@ impl Switch {
         let lists = self.sessions.values().flat_map(|session| &session.lists).map(|list| list.deadline);
         let roots = self.sessions.values().filter_map(|session| match session.roots {
             Roots::Asked { until } => Some(until),
-            Roots::Folder | Roots::Known(_) => None,
+            Roots::Folder | Roots::Known { .. } => None,
         });
         calls.chain(lists).chain(roots).min()
     }

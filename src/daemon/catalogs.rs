@@ -10,7 +10,8 @@ use crate::mcp::catalog::{self, Entry, Item, Kind};
 use crate::paths::Paths;
 use crate::registry::{Registry, spec};
 use crate::upstream::calls::Asker;
-use crate::upstream::instance::{Greeting, Instance, InstanceId, Scope};
+use crate::upstream::greeting::Greeting;
+use crate::upstream::instance::{Instance, InstanceId, Scope};
 use crate::upstream::life::ServerState;
 
 /// A server's list ends here, whatever more it would have to say.
@@ -126,9 +127,12 @@ impl Switch {
         list.error = None;
         list.lost = 0;
         list.rests(changed);
-        list.items = Some(items);
+        list.items = Some(items.clone());
         let again = std::mem::take(&mut list.again);
         instance.unsaved |= changed;
+        let server: Box<str> = instance.name().into();
+        self.last_lists.entry(server).or_default()[kind as usize] = Some(items);
+        let Some(instance) = self.instances.get_mut(&id) else { return };
         if instance.unsaved && !instance.lists.iter().any(|list| list.busy) {
             instance.unsaved = false;
             self.save_catalog(id);

@@ -27,12 +27,14 @@ pub struct WaitingList {
     pub kind: ListKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListKind {
     /// One of a client's lists.
     Of(Kind),
     /// `loom/tools` of the command line.
     Inventory,
+    /// A request of a client that a list may show the way: its line, which is looked at again then.
+    Way(Kind, Box<[u8]>),
 }
 
 impl Switch {
@@ -155,7 +157,7 @@ impl Switch {
         let view = self.view_of(request.session)?;
         self.discover(&view);
         let list = WaitingList { id: request.id.into(), deadline: request.now + wait, kind };
-        if self.settled(request.session, kind) || wait.is_zero() {
+        if self.settled(request.session, &list.kind) || wait.is_zero() {
             self.answer_list(request.session, &list);
         } else if let Some(session) = self.sessions.get_mut(&request.session) {
             self.clock.note(list.deadline);
@@ -164,11 +166,34 @@ impl Switch {
         Ok(())
     }
 
+    /// A request whose way a list may show that is not known yet: it waits for that, for a while. False when there is
+    /// nothing to wait for, or it has waited.
+    pub fn waits_for_way(&mut self, request: &Request<'_>, kind: Kind) -> bool {
+        let kind = ListKind::Way(kind, request.line.as_bytes().into());
+        if self.on_the_way || self.settled(request.session, &kind) {
+            return false;
+        }
+        if let Ok(view) = self.view_of(request.session) {
+            self.discover(&view);
+        }
+        let deadline = request.now + self.context.settings.list_wait;
+        let Some(session) = self.sessions.get_mut(&request.session) else { return false };
+        session.lists.push(WaitingList { id: request.id.into(), deadline, kind });
+        self.clock.note(deadline);
+        true
+    }
+
+    fn go_the_way(&mut self, session: SessionId, line: &[u8]) {
+        self.on_the_way = true;
+        self.client_line(session, line, Instant::now());
+        self.on_the_way = false;
+    }
+
     /// Whether every server of this client's view has its list known, or cannot have one.
-    fn settled(&mut self, session: SessionId, list: ListKind) -> bool {
+    fn settled(&mut self, session: SessionId, list: &ListKind) -> bool {
         let Ok(view) = self.view_of(session) else { return true };
         let kind = match list {
-            ListKind::Of(kind) => kind,
+            ListKind::Of(kind) | ListKind::Way(kind, _) => *kind,
             ListKind::Inventory => Kind::Tools,
         };
         view.instances().all(|id| self.instances.get(&id).is_none_or(|instance| instance.is_settled(kind)))
@@ -176,8 +201,10 @@ impl Switch {
 
     fn answer_list(&mut self, session: SessionId, list: &WaitingList) {
         let Ok(view) = self.view_of(session) else { return };
-        match list.kind {
+        match &list.kind {
+            ListKind::Way(_, line) => self.go_the_way(session, line),
             ListKind::Of(kind) => {
+                let kind = *kind;
                 self.answer_to(session, &list.id, view.list(kind));
                 if let Some(session) = self.sessions.get_mut(&session) {
                     session.announced[kind as usize] = Some(view.list(kind).clone());
@@ -201,7 +228,7 @@ impl Switch {
         for id in waiting {
             let lists = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.lists));
             for list in lists.unwrap_or_default() {
-                if self.settled(id, list.kind) {
+                if self.settled(id, &list.kind) {
                     self.answer_list(id, &list);
                 } else if let Some(session) = self.sessions.get_mut(&id) {
                     session.lists.push(list);

@@ -8,8 +8,10 @@ use super::request::{Refusal, Request, bad_params};
 use super::session::SessionId;
 use super::subscriptions::unknown;
 use super::switch::Switch;
+use crate::mcp::catalog::Kind;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
+use crate::mcp::toolname::is_short;
 use crate::upstream::instance::InstanceId;
 use crate::upstream::purpose::{Purpose, Search};
 use crate::wire::code;
@@ -22,6 +24,9 @@ impl Switch {
         let at = request.places.name.clone().ok_or_else(|| bad_params(request, "`name` is missing"))?;
         let name = scan::unquote(&request.line[at.clone()])
             .ok_or_else(|| bad_params(request, "`name` must be a text"))?;
+        if is_short(&name) && self.waits_for_way(request, Kind::Prompts) {
+            return Ok(());
+        }
         let view = self.view_of(request.session)?;
         let (server, own) = view.prompts.route(&name).ok_or_else(|| unknown_prompt(&name))?;
         let member = view.member(server).ok_or_else(super::call::gone)?;
@@ -39,10 +44,19 @@ impl Switch {
             return self.read_own(request, &uri);
         }
         let view = self.view_of(request.session)?;
+        if !view.resources.knows(&uri) && self.waits_for_resources(request) {
+            return Ok(());
+        }
+        let view = self.view_of(request.session)?;
         let servers = view.resources.route(&uri).servers;
         let instances =
             servers.iter().filter_map(|number| view.member(*number)).map(|one| one.instance).collect();
         self.read_from(request, instances, None)
+    }
+
+    /// A URI that nobody is known to have may be in a list that is not known yet.
+    pub fn waits_for_resources(&mut self, request: &Request<'_>) -> bool {
+        self.waits_for_way(request, Kind::Resources) || self.waits_for_way(request, Kind::Templates)
     }
 
     /// Asks the first of these servers that can be asked for a resource; the others follow while the answer is an error.
@@ -103,6 +117,10 @@ impl Switch {
             "ref/prompt" => {
                 let at = place(name.ok_or_else(missing)?);
                 let name = scan::unquote(&request.line[at.clone()]).ok_or_else(missing)?;
+                if is_short(&name) && self.waits_for_way(request, Kind::Prompts) {
+                    return Ok(());
+                }
+                let view = self.view_of(request.session)?;
                 let (server, own) = view.prompts.route(&name).ok_or_else(|| unknown_prompt(&name))?;
                 (at, Some(server), Cow::into_owned(own))
             }
@@ -111,6 +129,9 @@ impl Switch {
                 let uri = scan::unquote(&request.line[at.clone()]).ok_or_else(missing)?;
                 if inventory::is_own(&uri) {
                     return self.answer(request, "{\"completion\":{\"values\":[]}}");
+                }
+                if !view.resources.knows(&uri) && self.waits_for_resources(request) {
+                    return Ok(());
                 }
                 let route = view.resources.route_template(&uri);
                 let able = |number: &&u32| {

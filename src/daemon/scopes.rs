@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::asks::Ask;
+use super::local::ListKind;
 use super::request::Refusal;
 use super::session::{Session, SessionId};
 use super::switch::Switch;
@@ -35,8 +36,8 @@ pub enum Roots {
     Folder,
     /// It is asked; until then requests wait for the answer.
     Asked { until: Instant },
-    /// The result of `roots/list`.
-    Known(Rc<str>),
+    /// The form in which equal folders are equal texts, and the result of `roots/list` as it came.
+    Known { key: Rc<str>, text: Rc<str> },
 }
 
 impl Switch {
@@ -62,11 +63,20 @@ impl Switch {
         }
     }
 
-    /// The result of `roots/list` that stands for a client: its own, or the folder it was started in.
+    /// What a server for this workspace hears when it asks for roots: as one of its clients says it.
+    pub fn roots_text(&self, key: &Rc<str>) -> Rc<str> {
+        let mut known = self.sessions.values().filter_map(|session| match &session.roots {
+            Roots::Known { key: own, text } if own == key => Some(text.clone()),
+            Roots::Known { .. } | Roots::Folder | Roots::Asked { .. } => None,
+        });
+        known.next().unwrap_or_else(|| key.clone())
+    }
+
+    /// What stands for a client's roots: its own, or the folder it was started in.
     pub fn roots_of(&self, session: SessionId) -> Rc<str> {
         let Some(session) = self.sessions.get(&session) else { return "{\"roots\":[]}".into() };
         match &session.roots {
-            Roots::Known(roots) => roots.clone(),
+            Roots::Known { key, .. } => key.clone(),
             Roots::Folder | Roots::Asked { .. } => {
                 let folder = session.hello.git_top.as_deref().unwrap_or(&session.hello.cwd);
                 let uri = format!("file://{}", percent_encoding::utf8_percent_encode(folder, PATH));
@@ -148,8 +158,16 @@ impl Switch {
     pub fn give_back_held(&mut self) {
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
-            let held = self.sessions.get_mut(&id).map(|session| std::mem::take(&mut session.held_back));
-            for line in held.unwrap_or_default() {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            let mut held = std::mem::take(&mut session.held_back);
+            session.lists.retain(|list| match &list.kind {
+                ListKind::Way(_, line) => {
+                    held.push(line.clone());
+                    false
+                }
+                ListKind::Of(_) | ListKind::Inventory => true,
+            });
+            for line in held {
                 if let Ok([Some(at)]) = scan::members(&line, ["id"]) {
                     self.give_back(id, &Id::from(&line[at]), &line);
                 }
@@ -160,10 +178,11 @@ impl Switch {
     /// The client's answer: `None` when it has none.
     pub fn roots_answered(&mut self, id: SessionId, result: Option<&str>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let roots = match (result.and_then(normal), &session.roots) {
-            (Some(roots), _) => Roots::Known(roots),
+        let known = result.and_then(|text| Some(Roots::Known { key: normal(text)?, text: text.into() }));
+        let roots = match (known, &session.roots) {
+            (Some(known), _) => known,
             // What it said before holds.
-            (None, Roots::Known(before)) => Roots::Known(before.clone()),
+            (None, before @ Roots::Known { .. }) => before.clone(),
             (None, Roots::Folder | Roots::Asked { .. }) => Roots::Folder,
         };
         let changed = std::mem::replace(&mut session.roots, roots.clone()) != roots;

@@ -7,6 +7,7 @@ use super::request::{Refusal, Request};
 use super::session::SessionId;
 use super::switch::Switch;
 use super::views::{ClientView, Member};
+use crate::mcp::catalog::Kind;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
 use crate::upstream::instance::{Demand, InstanceId};
@@ -34,6 +35,10 @@ impl Switch {
             ));
         }
         let view = self.view_of(request.session)?;
+        if !view.resources.knows(&uri) && self.waits_for_resources(request) {
+            return Ok(());
+        }
+        let view = self.view_of(request.session)?;
         let (member, own) = self.server_of(&view, &uri).ok_or_else(|| unknown(&uri))?;
         let own = quote(&own);
         let purpose = Purpose::Subscribe((&*uri).into());
@@ -44,8 +49,8 @@ impl Switch {
     /// view is.
     fn server_of<'v>(&self, view: &'v Rc<ClientView>, uri: &str) -> Option<(&'v Member, String)> {
         let route = view.resources.route(uri);
-        let members = route.servers.iter().filter_map(|number| view.member(*number));
-        let member = members.min_by_key(|member| !self.server_can(member.instance, "resources"))?;
+        let mut members = route.servers.iter().filter_map(|number| view.member(*number));
+        let member = members.find(|member| self.may_have(member.instance, Kind::Resources))?;
         Some((member, route.own.into_owned()))
     }
 

@@ -20,6 +20,7 @@ use super::metrics::Metrics;
 use super::session::{CHUNK, Session, SessionId};
 use super::tap::Tap;
 use super::views::Views;
+use crate::mcp::catalog::Item;
 use crate::paths::Paths;
 use crate::registry::Registry;
 use crate::registry::find::Found;
@@ -99,6 +100,9 @@ impl Dirty {
     }
 }
 
+/// By [`Kind`](crate::mcp::catalog::Kind).
+pub type LastLists = [Option<Rc<[Item]>>; 4];
+
 pub struct Switch {
     pub me: Weak<RefCell<Switch>>,
     pub context: Rc<Context>,
@@ -108,12 +112,16 @@ pub struct Switch {
     pub sessions: HashMap<SessionId, Session>,
     pub instances: HashMap<InstanceId, Instance>,
     pub views: Views,
+    /// By server: the last lists that one of its instances had, which say where names lead.
+    pub last_lists: HashMap<Box<str>, LastLists>,
     pub guardian: Guardian,
     pub clock: Clock,
     pub metrics: Metrics,
     pub tap: Tap,
     pub counters: Counters,
     pub phase: watch::Sender<Phase>,
+    /// A request is looked at again that has waited for a list.
+    pub on_the_way: bool,
     /// The phase is no longer `Run`; looked at for every line.
     pub draining: bool,
     /// Woken when the last open call or the last instance goes.
@@ -148,12 +156,14 @@ impl Switch {
                 sessions: HashMap::default(),
                 instances: HashMap::default(),
                 views: Views::default(),
+                last_lists: HashMap::default(),
                 guardian: Guardian::default(),
                 clock: Clock::default(),
                 metrics: Metrics::default(),
                 tap: Tap::default(),
                 counters: Counters::default(),
                 phase,
+                on_the_way: false,
                 draining: false,
                 calmer: Rc::default(),
                 moved: Rc::default(),

@@ -12,7 +12,7 @@ use super::request::Refusal;
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::catalog::{Item, Kind};
-use crate::mcp::prompts::Prompts;
+use crate::mcp::prompts::{self, Prompts};
 use crate::mcp::resources::{self, Resources};
 use crate::mcp::view::{Filter, Source, View};
 use crate::registry::Server;
@@ -138,12 +138,14 @@ impl Switch {
         let statics: Vec<Vec<Item>> =
             servers.iter().map(|(_, spec, _)| static_tools(&spec.static_tools)).collect();
         let known = |id: &InstanceId, kind| self.instances.get(id)?.list(kind).items.as_deref();
+        let hints = |server: &Server, kind| self.hints(server, kind);
         let sources: Vec<Source<'_>> = servers
             .iter()
             .zip(&statics)
             .map(|((server, spec, id), static_tools)| Source {
                 server: server.name.as_str(),
                 tools: known(id, Kind::Tools),
+                hints: hints(server, Kind::Tools),
                 static_tools,
                 enabled: spec.enabled_tools.as_deref(),
                 disabled: &spec.disabled_tools,
@@ -152,14 +154,21 @@ impl Switch {
             })
             .collect();
         let view = View::build(&sources, &Filter { profile, max_tools: key.max_tools });
-        let prompts: Vec<_> =
-            servers.iter().map(|(server, _, id)| (server.name.as_str(), known(id, Kind::Prompts))).collect();
+        let prompts: Vec<_> = servers
+            .iter()
+            .map(|(server, _, id)| prompts::Source {
+                server: server.name.as_str(),
+                prompts: known(id, Kind::Prompts),
+                hints: hints(server, Kind::Prompts),
+            })
+            .collect();
         let resources: Vec<_> = servers
             .iter()
             .map(|(server, _, id)| resources::Source {
                 server: server.name.as_str(),
                 resources: known(id, Kind::Resources),
                 templates: known(id, Kind::Templates),
+                hints: [hints(server, Kind::Resources), hints(server, Kind::Templates)],
                 tools: known(id, Kind::Tools).unwrap_or_default(),
                 may_have: self.may_have(*id, Kind::Resources),
             })
@@ -174,8 +183,14 @@ impl Switch {
         ClientView { view, prompts, resources, members }
     }
 
+    /// What some instance of a server had.
+    fn hints(&self, server: &Server, kind: Kind) -> &[Item] {
+        let had = self.last_lists.get(server.name.as_str());
+        had.and_then(|lists| lists[kind as usize].as_deref()).unwrap_or_default()
+    }
+
     /// Whether a server has lists of this kind, or has not said.
-    fn may_have(&self, id: InstanceId, kind: Kind) -> bool {
+    pub fn may_have(&self, id: InstanceId, kind: Kind) -> bool {
         let greeting = self.instances.get(&id).and_then(|instance| instance.greeting.as_ref());
         greeting.is_none_or(|greeting| greeting.lists(kind))
     }
@@ -195,8 +210,15 @@ impl Switch {
             return *id;
         }
         let declared = self.capabilities_for(&scope);
+        let roots = match &scope {
+            Scope::Workspace(key) => Some(self.roots_text(key)),
+            Scope::Everybody | Scope::Client(_) => None,
+        };
         let now = Instant::now();
         let mut instance = Instance::new(Rc::new(server.clone()), Rc::new(spec), scope, declared, now);
+        if let Some(roots) = roots {
+            instance.roots = roots;
+        }
         catalogs::load(&self.context.paths, &mut instance);
         self.inherit(&mut instance);
         let id = self.next_instance_id();

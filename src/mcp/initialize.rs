@@ -193,6 +193,7 @@ mod tests {
             server: "db",
             tools: Some(&tools),
             static_tools: &[],
+            hints: &[],
             enabled: None,
             disabled: &[],
             priority: 0,

@@ -206,6 +206,7 @@ mod tests {
                 server,
                 tools: Some(tools),
                 static_tools: &[],
+                hints: &[],
                 enabled: None,
                 disabled: &[],
                 priority: 0,

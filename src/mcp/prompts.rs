@@ -16,14 +16,30 @@ pub struct Prompts {
     index: HashMap<Box<str>, (u32, Box<str>)>,
     /// Names of the servers, and whether what they have is not known yet.
     servers: Vec<(Box<str>, bool)>,
+    /// Of servers that are not known: own names as JSON that exposed ones do not say.
+    hints: HashMap<Box<str>, Box<str>>,
+}
+
+/// One server.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub server: &'a str,
+    /// `None`: never listed.
+    pub prompts: Option<&'a [Item]>,
+    /// Prompts that another instance of it had; they say what a name stands for, and are shown to nobody.
+    pub hints: &'a [Item],
 }
 
 impl Prompts {
-    /// The servers' names and prompts (`None`: never listed), in registry order. Of two equal names the first stays.
-    pub fn build(sources: &[(&str, Option<&[Item]>)]) -> Prompts {
+    /// The sources in registry order. Of two equal names the first stays.
+    pub fn build(sources: &[Source]) -> Prompts {
         let mut list = String::from("{\"prompts\":[");
         let mut index = HashMap::default();
-        for (number, (server, prompts)) in (0..).zip(sources) {
+        let mut hints = HashMap::default();
+        for (number, Source { server, prompts, hints: had }) in (0..).zip(sources) {
+            for prompt in had.iter().filter(|_| prompts.is_none()) {
+                hints.insert(expose(server, &prompt.name).into_boxed_str(), prompt.name_json().into());
+            }
             for prompt in prompts.unwrap_or_default() {
                 let exposed = expose(server, &prompt.name);
                 if index.contains_key(exposed.as_str()) {
@@ -37,8 +53,8 @@ impl Prompts {
             }
         }
         list.push_str("]}");
-        let servers = sources.iter().map(|(name, prompts)| ((*name).into(), prompts.is_none())).collect();
-        Prompts { list: list.into(), index, servers }
+        let servers = sources.iter().map(|source| (source.server.into(), source.prompts.is_none())).collect();
+        Prompts { list: list.into(), index, servers, hints }
     }
 
     /// The server behind a name and its own name as JSON; a server that never listed is found by its prefix.
@@ -48,7 +64,8 @@ impl Prompts {
         }
         let (prefix, rest) = name.split_once("__")?;
         let server = self.servers.iter().position(|(known, unlisted)| *unlisted && **known == *prefix)?;
-        Some((u32::try_from(server).ok()?, quote(rest).into()))
+        let own = self.hints.get(name).map_or_else(|| quote(rest).into(), |own| Cow::Borrowed(&**own));
+        Some((u32::try_from(server).ok()?, own))
     }
 }
 
@@ -62,7 +79,12 @@ mod tests {
         let item = |text| Item::parse(Kind::Prompts, text).unwrap();
         let one = [item(r#"{"name":"p","title":"P"}"#), item(r#"{"name":"p"}"#)];
         let two = [item(r#"{"x":1,"name":"a b"}"#)];
-        let prompts = Prompts::build(&[("one", Some(&one)), ("two", Some(&two)), ("new", None)]);
+        let source = |server, prompts, hints| Source { server, prompts, hints };
+        let prompts = Prompts::build(&[
+            source("one", Some(&one[..]), &[]),
+            source("two", Some(&two), &[]),
+            source("new", None, &two),
+        ]);
         let odd = expose("two", "a b");
         let want = format!(r#"{{"prompts":[{{"name":"one__p","title":"P"}},{{"x":1,"name":"{odd}"}}]}}"#);
         assert_eq!(*prompts.list, want);
@@ -70,6 +92,7 @@ mod tests {
         assert_eq!(route("one__p"), Some((0, r#""p""#.into())));
         assert_eq!(route(&odd), Some((1, r#""a b""#.into())));
         assert_eq!(route("new__x"), Some((2, r#""x""#.into())));
+        assert_eq!(route(&expose("new", "a b")), Some((2, r#""a b""#.into())));
         assert_eq!((route("one__x"), route("p")), (None, None));
     }
 }

@@ -27,6 +27,9 @@ pub struct Source<'a> {
     pub server: &'a str,
     pub resources: Option<&'a [Item]>,
     pub templates: Option<&'a [Item]>,
+    /// What another instance of it had, while its own lists are not known: it says where a URI leads, and is shown to
+    /// nobody.
+    pub hints: [&'a [Item]; 2],
     /// Tools may link to resources that no list names.
     pub tools: &'a [Item],
     /// It may have resources, as far as is known.
@@ -81,6 +84,13 @@ impl Resources {
                 template_rows.push(template.text.to_string());
                 patterns.push((Template::parse(&template.name), number));
             }
+            let [resources, templates] = source.hints;
+            for resource in resources.iter().filter(|_| source.resources.is_none()) {
+                listed.entry(resource.name.clone()).or_insert(number);
+            }
+            for template in templates.iter().filter(|_| source.templates.is_none()) {
+                patterns.push((Template::parse(&template.name), number));
+            }
             for uri in source.tools.iter().flat_map(links) {
                 linked.entry(uri.into()).or_insert(number);
             }
@@ -96,8 +106,8 @@ impl Resources {
         }
     }
 
-    /// Where `uri` leads: when it is listed or an alias, to that server; else first by template, then by a tool's link,
-    /// then to whoever may have it.
+    /// Where `uri` leads: when it is listed or an alias, to that server; else to those with a template for it and a
+    /// tool that links to it; else to whoever may have it.
     pub fn route<'u>(&self, uri: &'u str) -> Route<'u> {
         let one = |own, server| Route { own, servers: vec![server] };
         if let Some(rest) = uri.strip_prefix(ALIAS) {
@@ -114,14 +124,26 @@ impl Resources {
         // A longer text is no address that a server would have; matching it would take long.
         let short = uri.len() <= URI_MAX;
         let matching = self.patterns.iter().filter(|(pattern, _)| short && pattern.matches(uri));
-        let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have).map(|(number, _)| number);
         let mut servers = Vec::new();
-        for server in matching.map(|(_, server)| *server).chain(self.linked.get(uri).copied()).chain(may) {
+        for server in matching.map(|(_, server)| *server).chain(self.linked.get(uri).copied()) {
             if !servers.contains(&server) {
                 servers.push(server);
             }
         }
+        if servers.is_empty() {
+            let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have);
+            servers = may.map(|(number, _)| number).collect();
+        }
         Route { own: uri.into(), servers }
+    }
+
+    /// Whether somebody is known to have it, or a template with this text.
+    pub fn knows(&self, uri: &str) -> bool {
+        let short = uri.len() <= URI_MAX;
+        uri.starts_with(ALIAS)
+            || self.listed.contains_key(uri)
+            || self.linked.contains_key(uri)
+            || self.patterns.iter().any(|(pattern, _)| pattern.text() == uri || short && pattern.matches(uri))
     }
 
     /// Where a reference to a template, or to a resource, leads.
@@ -176,6 +198,7 @@ mod tests {
             server,
             resources,
             templates,
+            hints: [&[], &[]],
             tools,
             may_have,
         };
@@ -195,8 +218,8 @@ mod tests {
             ("a://y", "a://y", &[1]),
             ("loom://r/two/a%3A%2F%2Fx", "a://x", &[1]),
             ("loom://r/nobody/a", "loom://r/nobody/a", &[]),
-            ("t://7/z", "t://7/z", &[1, 0, 2]),
-            ("ui://w/main", "ui://w/main", &[2, 0, 1]),
+            ("t://7/z", "t://7/z", &[1]),
+            ("ui://w/main", "ui://w/main", &[2]),
             ("b://unknown", "b://unknown", &[0, 1, 2]),
         ] {
             let route = routes.route(uri);

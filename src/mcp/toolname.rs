@@ -21,6 +21,13 @@ pub fn expose(server: &str, tool: &str) -> String {
     format!("{kept}_{folded:08x}")
 }
 
+/// Whether a name may be one that [`expose`] shortened: it ends as those do.
+pub fn is_short(name: &str) -> bool {
+    let end = name.len().checked_sub(SUFFIX).and_then(|at| name.get(at..));
+    let digits = end.and_then(|end| end.strip_prefix('_'));
+    digits.is_some_and(|digits| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+}
+
 fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }

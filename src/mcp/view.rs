@@ -18,6 +18,9 @@ pub struct Source<'a> {
     pub server: &'a str,
     /// What it listed; `None` when it never did.
     pub tools: Option<&'a [Item]>,
+    /// While `tools` is `None`: tools that another instance of the server had. They say what a name stands for, and are
+    /// shown to nobody.
+    pub hints: &'a [Item],
     /// Advertised while `tools` is `None`.
     pub static_tools: &'a [Item],
     /// Only these tools are allowed (patterns, see [`matches`]).
@@ -48,11 +51,11 @@ pub enum Route<'v> {
         /// The same as the JSON string the server wrote, quotes included.
         own_json: &'v str,
     },
-    /// A known server that never listed its tools: routed by prefix. `rest` is what follows `server__`; it is the
-    /// tool's own name unless the exposed name was escaped or shortened, so list first and route again if possible.
+    /// A known server that never listed its tools: routed by prefix. `own` is the tool's own name as far as a hint says
+    /// it, else what follows `server__`.
     Unlisted {
         server: u32,
-        rest: &'v str,
+        own: &'v str,
     },
     Refused {
         server: u32,
@@ -108,6 +111,8 @@ struct Seen {
     tools: usize,
     /// What decides about names of a server that never listed.
     unlisted: Option<Gate>,
+    /// Exposed names that do not say the own one.
+    hints: HashMap<Box<str>, Box<str>>,
 }
 
 /// The rules of one server, owned.
@@ -195,12 +200,13 @@ impl View {
         let Some((prefix, rest, server, gate)) = found else {
             return Route::Unknown { nearest: self.nearest(name) };
         };
-        match refusal(gate.enabled.as_deref(), &gate.disabled, name, rest) {
+        let own = self.servers[server as usize].hints.get(name).map_or(rest, |own| own);
+        match refusal(gate.enabled.as_deref(), &gate.disabled, name, own) {
             Some(reason) => Route::Refused { server, reason },
-            None if !in_profile(gate.profile.as_ref(), prefix, &gate.categories, name, rest) => {
+            None if !in_profile(gate.profile.as_ref(), prefix, &gate.categories, name, own) => {
                 Route::Refused { server, reason: Refusal::NotInProfile }
             }
-            None => Route::Unlisted { server, rest },
+            None => Route::Unlisted { server, own },
         }
     }
 
@@ -250,6 +256,7 @@ impl<'a> Draft<'a> {
             name: source.server.into(),
             tools: 0,
             unlisted: source.tools.is_none().then(|| gate(source)),
+            hints: hints(source),
         });
         Draft {
             filter,
@@ -315,6 +322,13 @@ impl<'a> Draft<'a> {
             servers: self.servers,
         }
     }
+}
+
+fn hints(source: &Source) -> HashMap<Box<str>, Box<str>> {
+    let unlisted = source.hints.iter().filter(|_| source.tools.is_none());
+    let named = unlisted.map(|tool| (expose(source.server, &tool.name), &tool.name));
+    let odd = named.filter(|(exposed, own)| exposed.strip_prefix(source.server) != Some(&format!("__{own}")));
+    odd.map(|(exposed, own)| (exposed.into_boxed_str(), own.clone())).collect()
 }
 
 fn refusal(enabled: Option<&[String]>, disabled: &[String], exposed: &str, own: &str) -> Option<Refusal> {

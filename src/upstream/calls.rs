@@ -72,7 +72,7 @@ impl Open {
 pub const CLIENT_MAX: usize = 64;
 
 /// How long a server may go on with a call that was taken back, as far as anybody is asked anything meanwhile.
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(30);
 
 /// All calls of one server, by the id that loom gave them.
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ impl Calls {
 
     /// Notes a client's call that waits for the server. `line` is complete, with its newline.
     pub fn wait(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, line: Vec<u8>) {
-        if let Some(session) = client_of(&asker) {
+        if let Some(session) = session_of(&asker) {
             self.queues.push_back(session, id, line);
         }
         self.open.insert(id, Open::new(asker, now, limit, None));
@@ -141,8 +141,10 @@ impl Calls {
         lines.sort_by_key(|(id, _)| *id);
         for (id, line) in lines.into_iter().rev() {
             let Some(open) = self.open.get_mut(&id) else { continue };
-            let Some(session) = client_of(&open.asker) else { continue };
-            if open.sent.take().is_some() {
+            let Some(session) = session_of(&open.asker) else { continue };
+            let counted = client_of(&open.asker).filter(|_| open.sent.is_some());
+            open.sent = None;
+            if let Some(session) = counted {
                 self.ends(session);
             }
             self.queues.push_front(session, id, line);
@@ -187,11 +189,10 @@ impl Calls {
     /// Ends a call: answered, cancelled or given up.
     pub fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
-        if let Some(session) = client_of(&open.asker) {
-            match open.sent {
-                Some(_) => self.ends(session),
-                None => self.queues.remove(session, id),
-            }
+        match (&open.sent, client_of(&open.asker), session_of(&open.asker)) {
+            (Some(_), Some(session), _) => self.ends(session),
+            (None, _, Some(session)) => self.queues.remove(session, id),
+            _ => {}
         }
         Some(open)
     }
@@ -246,7 +247,8 @@ impl Calls {
     /// The clients that have a call in the server's hands, or had one until a moment ago.
     pub fn callers(&self, now: Instant) -> impl Iterator<Item = u32> {
         let left = self.left.iter().filter(move |(_, _, until)| *until > now).map(|(_, session, _)| *session);
-        self.by_client.keys().copied().chain(left)
+        let open = self.open.values().filter(|open| open.sent.is_some());
+        open.filter_map(|open| session_of(&open.asker)).chain(left)
     }
 
     /// When the first call runs out of time.
@@ -271,6 +273,13 @@ impl Calls {
     /// Bytes of the lines not yet sent.
     pub fn waiting_bytes(&self) -> usize {
         self.queues.bytes
+    }
+}
+
+fn session_of(asker: &Asker) -> Option<u32> {
+    match asker {
+        Asker::Client { session, .. } => Some(*session),
+        Asker::Initialize | Asker::List(_) | Asker::Errand => None,
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::calls::{Asker, Calls};
 use super::channel::Channel;
+use super::greeting::Greeting;
 use super::life::{History, ServerState, Trouble};
 use super::meter::Meter;
 use super::task::Tasks;
@@ -19,7 +20,6 @@ use crate::registry::Server;
 use crate::registry::spec::Spec;
 use crate::wire::outbox::Outbox;
 use crate::wire::reply;
-use crate::wire::scan;
 
 /// After a list was had, the server is not asked for it again for so long, whatever it says.
 const REST: Duration = Duration::from_millis(20);
@@ -69,46 +69,6 @@ pub enum Scope {
     Client(u32),
     /// Clients with these roots: the result of `roots/list`.
     Workspace(Rc<str>),
-}
-
-/// What a server answered to `initialize`.
-#[derive(Clone, Debug)]
-pub struct Greeting {
-    /// The result as it came.
-    pub text: Rc<str>,
-    /// As JSON; empty: it declared none.
-    capabilities: Box<str>,
-    pub instructions: Option<String>,
-}
-
-impl Greeting {
-    /// `None`: not a JSON object.
-    pub fn parse(text: &str) -> Option<Self> {
-        let [capabilities, instructions] =
-            scan::members(text.as_bytes(), ["capabilities", "instructions"]).ok()?;
-        let instructions = instructions.and_then(|at| scan::unquote(&text[at]));
-        Some(Greeting {
-            text: text.into(),
-            capabilities: capabilities.map_or("", |at| &text[at]).into(),
-            instructions: instructions.map(std::borrow::Cow::into_owned),
-        })
-    }
-
-    /// Whether it declares a capability.
-    pub fn can(&self, capability: &str) -> bool {
-        scan::find(&self.capabilities, &[capability]).is_some_and(|found| found != "null")
-    }
-
-    fn lists_tasks(&self) -> bool {
-        scan::find(&self.capabilities, &["tasks", "list"]).is_some_and(|found| found != "null")
-    }
-
-    /// Whether it is worth asking for a list. A server that declares nothing at all is asked for tools.
-    pub fn lists(&self, kind: Kind) -> bool {
-        let inside = self.capabilities.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        let nothing = inside.is_none_or(|inside| inside.trim_ascii().is_empty());
-        self.can(kind.capability()) || (nothing && kind == Kind::Tools)
-    }
 }
 
 /// What is known of one list of a server.
@@ -175,6 +135,8 @@ pub struct Instance {
     /// The writer of the backlog looks again.
     pub backlog: Rc<Notify>,
     pub scope: Scope,
+    /// The roots of its workspace, as a client said them.
+    pub roots: Rc<str>,
     /// The capabilities that loom declares to it, as JSON.
     pub declared: Rc<str>,
     pub greeting: Option<Greeting>,
@@ -220,6 +182,7 @@ impl Instance {
             wake: Rc::default(),
             backlog: Rc::default(),
             scope,
+            roots: "{\"roots\":[]}".into(),
             declared,
             greeting: None,
             lists: Default::default(),

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod channel;
 pub mod child;
 pub mod exec;
+pub mod greeting;
 pub mod guard;
 pub mod http;
 pub mod instance;

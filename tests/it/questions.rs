@@ -160,7 +160,7 @@ fn a_client_that_goes_answers_by_name() {
     one.recv_where(|message| message["method"] == "sampling/createMessage");
     one.close();
     // It may be at the other one's call still, whose questions are nobody else's; then it is free.
-    let asked = wait_until(SECOND * 20, || {
+    let asked = wait_until(SECOND * 60, || {
         let call = begin_ask(&mut two, "sampling/createMessage", &json!({}));
         let next =
             two.recv_where(|message| message["method"] == "sampling/createMessage" || message["id"] == call);

@@ -12,7 +12,16 @@ fn words(list: &[&str]) -> Vec<String> {
 }
 
 fn source<'a>(server: &'a str, tools: Option<&'a [Item]>) -> Source<'a> {
-    Source { server, tools, static_tools: &[], enabled: None, disabled: &[], priority: 0, categories: &[] }
+    Source {
+        server,
+        tools,
+        static_tools: &[],
+        hints: &[],
+        enabled: None,
+        disabled: &[],
+        priority: 0,
+        categories: &[],
+    }
 }
 
 #[test]
@@ -83,8 +92,8 @@ fn names_lead_to_their_server() {
         ("my_db__secret", tool(0, 1, "\"se\\u0063ret\"")),
         ("my_db__drop", Route::Refused { server: 0, reason: Refusal::Disabled }),
         ("notes__search", tool(1, 2, "\"search\"")),
-        ("notes__other", Route::Unlisted { server: 1, rest: "other" }),
-        ("notes___x__y", Route::Unlisted { server: 1, rest: "_x__y" }),
+        ("notes__other", Route::Unlisted { server: 1, own: "other" }),
+        ("notes___x__y", Route::Unlisted { server: 1, own: "_x__y" }),
         ("notes__drop", Route::Refused { server: 1, reason: Refusal::Disabled }),
         ("notes__", unknown(&[])),
         ("my_db__get_al", unknown(&["my_db__get_all"])),
@@ -115,7 +124,7 @@ fn a_profile_and_an_allow_list_narrow_the_view() {
         ("x__b", Route::Refused { server: 0, reason: Refusal::NotInProfile }),
         ("z__a", Route::Refused { server: 2, reason: Refusal::Disabled }),
         ("later__a", Route::Refused { server: 3, reason: Refusal::NotInProfile }),
-        ("soon__a", Route::Unlisted { server: 4, rest: "a" }),
+        ("soon__a", Route::Unlisted { server: 4, own: "a" }),
     ] {
         assert_eq!(view.route(name), want, "{name}");
     }

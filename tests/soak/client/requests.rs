@@ -1,0 +1,414 @@
+//! The random requests of a client.
+
+use std::time::{Duration, Instant};
+
+use super::super::cast::SERVERS;
+use super::super::lists::{self, Kind};
+use super::super::play::{self, LEVELS, Step};
+use super::super::world::World;
+use super::params::{self, Twin};
+use super::pending::{Ending, Pending, Want};
+use super::{Actor, Level, Subscription, Timer};
+
+/// How long an answer may take beyond the pauses of its script.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Requests that are open at the same time.
+const OPEN_MAX: usize = 24;
+/// And their size together, in bytes.
+const BYTES_MAX: usize = 1 << 20;
+
+/// A request that a server is to answer.
+pub struct Plan {
+    pub method: &'static str,
+    pub server: usize,
+    pub want: Want,
+    /// The members of the params beside `_meta`.
+    pub members: Vec<Twin>,
+    pub plain: bool,
+    pub uri: Option<String>,
+}
+
+impl Actor {
+    pub fn has_room(&self) -> bool {
+        self.open.len() < OPEN_MAX && self.bytes < BYTES_MAX
+    }
+
+    /// Does one random thing.
+    pub fn act(&mut self) {
+        match self.chance.below(1000) {
+            0..=399 => self.call(),
+            400..=449 => self.call_task(),
+            450..=519 => self.get_prompt(),
+            520..=599 => self.read(),
+            600..=629 => self.search(),
+            630..=679 => self.complete(),
+            680..=719 => self.subscribe(),
+            720..=739 => self.unsubscribe(),
+            740..=759 => self.set_level(),
+            760..=839 => self.list(),
+            840..=859 => self.list_tasks(),
+            860..=879 => self.ping(),
+            880..=929 => self.ask_wrongly(),
+            930..=949 => self.notify(),
+            950..=954 => self.move_roots(),
+            955..=957 => self.leave(),
+            _ => self.wait_a_little(),
+        }
+    }
+
+    fn wait_a_little(&mut self) {
+        let ms = self.chance.below(200);
+        self.wait(Duration::from_millis(ms));
+    }
+
+    fn server(&mut self) -> (usize, String) {
+        let server = self.chance.index(self.world.roles.len());
+        (server, self.world.roles[server].name.clone())
+    }
+
+    /// A fresh id: raw JSON.
+    pub fn mint(&mut self) -> String {
+        self.minted += 1;
+        let n = self.minted;
+        match self.chance.below(8) {
+            0..=3 => n.to_string(),
+            4 => format!("\"{n}\""),
+            5 => format!("\"\\u0069-{n}\""),
+            6 => format!("\"\u{fc} \\\"{n}\""),
+            _ => format!("{}", 9_007_199_254_740_993 + n),
+        }
+    }
+
+    fn token(&mut self, nonce: &str) -> Option<String> {
+        match self.chance.below(3) {
+            0 => None,
+            1 => Some(format!("\"t\\u00fc {nonce}\"")),
+            _ => Some((1_000_000 + self.minted).to_string()),
+        }
+    }
+
+    fn call(&mut self) {
+        let (server, name) = self.server();
+        let plan = self.call_plan(server, &name, Want::Server);
+        let id = self.ask(plan);
+        let silent = self.open.get(&id).is_some_and(|pending| pending.ending == Ending::Silence);
+        if self.chance.percent(if silent { 50 } else { 8 }) {
+            let ms = self.chance.below(120);
+            self.later(ms, Timer::Cancel(id));
+        }
+    }
+
+    pub fn call_plan(&mut self, server: usize, name: &str, want: Want) -> Plan {
+        let tool = *self.chance.pick(&lists::TOOLS);
+        let nonce = format!("{}{}", self.tag(), self.minted + 1);
+        let arguments = params::arguments(&mut self.chance, &nonce);
+        let quoted = |text: &str| serde_json::to_string(text).expect("texts are JSON");
+        let members = vec![
+            Twin::other(
+                format!("\"name\":\"{}\"", lists::exposed(name, tool)),
+                format!("\"name\":{}", quoted(tool)),
+            ),
+            Twin::same(format!("\"arguments\":{arguments}")),
+        ];
+        Plan { method: "tools/call", server, want, members, plain: false, uri: None }
+    }
+
+    fn get_prompt(&mut self) {
+        let (server, name) = self.server();
+        let prompt = *self.chance.pick(&lists::PROMPTS);
+        let members = vec![
+            Twin::same(r#""arguments":{"n":"\u00fc"}"#),
+            Twin::other(
+                format!("\"name\":\"{}\"", lists::exposed(&name, prompt)),
+                format!("\"name\":\"{prompt}\""),
+            ),
+        ];
+        self.ask(Plan {
+            method: "prompts/get",
+            server,
+            want: Want::Server,
+            members,
+            plain: false,
+            uri: None,
+        });
+    }
+
+    /// A resource of this server: the URI that is used, and its own.
+    fn uri_of(&mut self, server: usize, name: &str) -> (String, String) {
+        let own = match self.chance.below(5) {
+            0 if server == 0 => return (lists::COMMON.into(), lists::COMMON.into()),
+            0 => lists::COMMON.into(),
+            1 => lists::templated(name, self.chance.below(5)),
+            _ => return (lists::resource(name, 0), lists::resource(name, 0)),
+        };
+        match own == lists::COMMON {
+            true => (lists::alias(name, &own), own),
+            false => (own.clone(), own),
+        }
+    }
+
+    fn uri_member(used: &str, own: &str) -> Twin {
+        Twin::other(format!("\"uri\":\"{used}\""), format!("\"uri\":\"{own}\""))
+    }
+
+    fn read(&mut self) {
+        let (server, name) = self.server();
+        let (used, own) = self.uri_of(server, &name);
+        let members = vec![Self::uri_member(&used, &own)];
+        self.ask(Plan {
+            method: "resources/read",
+            server,
+            want: Want::Server,
+            members,
+            plain: false,
+            uri: Some(own),
+        });
+    }
+
+    /// Reads what no list knows.
+    fn search(&mut self) {
+        let (server, name) = self.server();
+        let uri = lists::unlisted(&name, self.chance.below(9));
+        // Every server may be asked.
+        self.used.fill(true);
+        let members = vec![Self::uri_member(&uri, &uri)];
+        self.ask(Plan {
+            method: "resources/read",
+            server,
+            want: Want::Search,
+            members,
+            plain: true,
+            uri: Some(uri),
+        });
+    }
+
+    fn complete(&mut self) {
+        let (server, name) = self.server();
+        let reference = match self.chance.percent(50) {
+            true => Twin::other(
+                format!(
+                    r#""ref":{{"type":"ref/prompt","name":"{}"}}"#,
+                    lists::exposed(&name, lists::PROMPTS[1])
+                ),
+                format!(r#""ref":{{"type":"ref/prompt","name":"{}"}}"#, lists::PROMPTS[1]),
+            ),
+            false => {
+                Twin::same(format!(r#""ref":{{"uri":"{}","type":"ref/resource"}}"#, lists::template(&name)))
+            }
+        };
+        let members = vec![reference, Twin::same(r#""argument":{"name":"n","value":"\u00fc"}"#)];
+        self.ask(Plan {
+            method: "completion/complete",
+            server,
+            want: Want::Server,
+            members,
+            plain: false,
+            uri: None,
+        });
+    }
+
+    fn subscribe(&mut self) {
+        let (server, name) = self.server();
+        let (used, own) = self.uri_of(server, &name);
+        if self.subscriptions.contains_key(&used) || self.has_open_about(&own) {
+            return;
+        }
+        let members = vec![Self::uri_member(&used, &own)];
+        self.subscriptions.insert(used.clone(), Subscription { server, own, certain: false });
+        self.ask(Plan {
+            method: "resources/subscribe",
+            server,
+            want: Want::Server,
+            members,
+            plain: true,
+            uri: Some(used),
+        });
+    }
+
+    fn unsubscribe(&mut self) {
+        let certain = self.subscriptions.iter().filter(|(_, one)| one.certain);
+        let certain: Vec<(String, Subscription)> =
+            certain.map(|(used, one)| (used.clone(), one.clone())).collect();
+        if certain.is_empty() {
+            return;
+        }
+        let (used, one) = self.chance.pick(&certain).clone();
+        if let Some(kept) = self.subscriptions.get_mut(&used) {
+            kept.certain = false;
+        }
+        self.loosen(|course| course.updates.iter_mut().for_each(|due| due.must = false));
+        let members = vec![Self::uri_member(&used, &one.own)];
+        let want = Want::Server;
+        self.ask(Plan {
+            method: "resources/unsubscribe",
+            server: one.server,
+            want,
+            members,
+            plain: true,
+            uri: Some(used),
+        });
+    }
+
+    fn has_open_about(&self, uri: &str) -> bool {
+        self.open.values().any(|pending| pending.uri.as_deref() == Some(uri))
+    }
+
+    /// Asks a server. Returns the id.
+    pub fn ask(&mut self, plan: Plan) -> String {
+        let id = self.mint();
+        let nonce = format!("{}{}", self.tag(), self.minted);
+        let is_task = matches!(plan.want, Want::NewTask);
+        let (steps, ending) = self.script(plan.server, plan.plain, is_task);
+        let token = self.token(&nonce);
+        let now = Instant::now();
+        let kills = (ending == Ending::Die).then(|| self.mark_death(plan.server));
+        if !matches!(plan.want, Want::Search) {
+            self.expect(&plan, &nonce, token.as_deref(), &steps);
+        }
+        let mut members = plan.members;
+        let steps: Vec<Step> = if matches!(plan.want, Want::Search) { Vec::new() } else { steps };
+        let meta = params::meta(&mut self.chance, &nonce, &steps, token.as_deref());
+        members.insert(self.chance.index(members.len() + 1), meta);
+        let whole = params::object(&mut self.chance, members);
+        let line = params::request(&mut self.chance, &id, plan.method, &whole.said);
+        self.presence(&plan.want, plan.server, World::arrives);
+        self.used[plan.server] = true;
+        let pause = Duration::from_millis(play::pause(&steps));
+        let size = line.len();
+        self.bytes += size;
+        let pending = Pending {
+            method: plan.method,
+            want: plan.want,
+            nonce,
+            server: Some(plan.server),
+            heard: whole.heard,
+            ending,
+            size,
+            began: now,
+            deadline: now + PATIENCE + pause,
+            cancelled: None,
+            line: self.lines + 1,
+            twin: false,
+            answered: false,
+            kills,
+            uri: plan.uri,
+        };
+        self.open.insert(id.clone(), pending);
+        self.send(&line);
+        id
+    }
+
+    /// Notes that a request comes to its server, or goes: a search may be at any.
+    pub fn presence(&self, want: &Want, server: usize, note: impl Fn(&World, usize, usize)) {
+        match want {
+            Want::Search | Want::TaskList => (0..SERVERS).for_each(|one| note(&self.world, one, self.number)),
+            _ => note(&self.world, server, self.number),
+        }
+    }
+
+    /// Asks something that loom itself answers.
+    pub fn ask_loom(&mut self, method: &'static str, params: &str, want: Want) -> String {
+        let id = self.mint();
+        let line = params::request(&mut self.chance, &id, method, params);
+        self.open_local(&id, method, want);
+        self.send(&line);
+        id
+    }
+
+    pub fn open_local(&mut self, id: &str, method: &'static str, want: Want) {
+        let now = Instant::now();
+        if matches!(want, Want::TaskList) {
+            self.presence(&want, 0, World::arrives);
+        }
+        let pending = Pending {
+            method,
+            want,
+            nonce: String::new(),
+            server: None,
+            heard: String::new(),
+            ending: Ending::Result,
+            size: 0,
+            began: now,
+            deadline: now + PATIENCE,
+            cancelled: None,
+            line: self.lines + 1,
+            twin: false,
+            answered: false,
+            kills: None,
+            uri: None,
+        };
+        self.open.insert(id.to_owned(), pending);
+    }
+
+    fn set_level(&mut self) {
+        if matches!(self.level, Level::Moving(_)) {
+            return;
+        }
+        let new = self.chance.index(8);
+        self.level = Level::Moving(match self.level {
+            Level::Set(old) => old.min(new),
+            Level::Unset | Level::Moving(_) => 0,
+        });
+        self.loosen(|course| course.logs.iter_mut().for_each(|due| due.must = false));
+        let params = format!(r#"{{"level":"{}"}}"#, LEVELS[new]);
+        let id = self.ask_loom("logging/setLevel", &params, Want::Exactly("{}"));
+        if let Some(pending) = self.open.get_mut(&id) {
+            pending.uri = Some(new.to_string());
+        }
+    }
+
+    fn list(&mut self) {
+        let kind = *self.chance.pick(&Kind::ALL);
+        self.ask_list(kind);
+    }
+
+    pub fn ask_list(&mut self, kind: Kind) {
+        self.told[kind as usize] = false;
+        self.ask_loom(kind.method(), "{}", Want::List(kind));
+    }
+
+    fn ping(&mut self) {
+        self.ask_loom("ping", "{}", Want::Exactly("{}"));
+    }
+
+    /// Something that loom itself answers in its turn: what was taken back before it gets no answer after it.
+    pub fn ask_barrier(&mut self) {
+        let params = r#"{"ref":{"type":"ref/resource","uri":"loom://tools/page/{page}"},"argument":{"name":"page","value":""}}"#;
+        self.ask_loom("completion/complete", params, Want::Exactly(r#"{"completion":{"values":[]}}"#));
+    }
+
+    pub fn cancel(&mut self, id: &str) {
+        let Some(pending) = self.open.get_mut(id).filter(|pending| pending.cancelled.is_none()) else {
+            return;
+        };
+        pending.cancelled = Some(self.lines + 1);
+        let odd = super::super::texts::odd(id);
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{{odd},"requestId":{id}}}}}"#
+        );
+        self.send(&line);
+        self.ask_barrier();
+    }
+
+    fn ask_wrongly(&mut self) {
+        const UNKNOWN: Want = Want::Refusal(&["TOOL_NOT_FOUND"]);
+        const PARAMS: Want = Want::Refusal(&["INVALID_PARAMS"]);
+        match self.chance.below(9) {
+            0 => drop(self.ask_loom(
+                "tools/call",
+                r#"{"name":"s00__nothing","arguments":{"n":1e400}}"#,
+                UNKNOWN,
+            )),
+            1 => drop(self.ask_loom("tools/call", r#"{"name":7}"#, PARAMS)),
+            2 => drop(self.ask_loom("prompts/get", r#"{"name":"nobody__p"}"#, PARAMS)),
+            3 => drop(self.ask_loom("resources/read", r#"{"uri":["x"]}"#, PARAMS)),
+            4 => drop(self.ask_loom("logging/setLevel", r#"{"level":"loud"}"#, PARAMS)),
+            5 => drop(self.ask_loom("tasks/get", r#"{"taskId":"nobody:1"}"#, PARAMS)),
+            6 => drop(self.ask_loom("soak/unknown", "{}", Want::Refusal(&["METHOD_NOT_FOUND"]))),
+            7 => {
+                drop(self.ask_loom("resources/unsubscribe", r#"{"uri":"soak://never"}"#, Want::Exactly("{}")))
+            }
+            _ => self.ask_twice(),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What no client should send: an id twice, notifications and answers to nothing.
+
+use super::Actor;
+
+impl Actor {
+    /// A second request with the id of one that is open.
+    pub fn ask_twice(&mut self) {
+        let open =
+            self.open.iter().filter(|(_, one)| one.cancelled.is_none() && !one.twin && one.server.is_some());
+        let ids: Vec<String> = open.map(|(id, _)| id.clone()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = self.chance.pick(&ids).clone();
+        if let Some(pending) = self.open.get_mut(&id) {
+            pending.twin = true;
+        }
+        self.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#));
+    }
+
+    /// A notification that nobody acts on.
+    pub fn notify(&mut self) {
+        let line = *self.chance.pick(&[
+            r#"{"jsonrpc":"2.0","method":"notifications/soak","params":{"n":1e400}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"never"}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":123456789,"progress":1}}"#,
+            r#"{"jsonrpc":"2.0","id":"never","result":{"n":1e400}}"#,
+            r#"{"jsonrpc":"2.0","id":123456789,"error":{"code":1,"message":"x"}}"#,
+        ]);
+        self.send(line);
+    }
+}

@@ -1,0 +1,231 @@
+//! Tasks: begun by a call, asked about until they are over.
+
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::cast::Sharing;
+use super::super::texts::{self, flat};
+use super::params::Twin;
+use super::pending::{Pending, Want};
+use super::requests::Plan;
+use super::{Actor, Timer};
+
+const STATES: [&str; 4] = ["working", "completed", "failed", "cancelled"];
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub server: usize,
+    pub began: Instant,
+    /// The params of the call, as the server heard them.
+    heard: String,
+    /// The last state that was told.
+    state: &'static str,
+    /// It was asked to be cancelled.
+    cancelled: bool,
+    /// Its result has been had, or it is lost.
+    over: bool,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(rename = "taskId")]
+    id: &'a str,
+    status: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    tasks: Vec<&'a RawValue>,
+    #[serde(default, rename = "nextCursor")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Of<'a> {
+    #[serde(borrow)]
+    of: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Heard<'a> {
+    #[serde(borrow)]
+    asked: Vec<&'a RawValue>,
+}
+
+impl Actor {
+    pub fn call_task(&mut self) {
+        let server = self.chance.index(self.world.roles.len());
+        let name = self.world.roles[server].name.clone();
+        let mut plan = self.call_plan(server, &name, Want::NewTask);
+        plan.members.push(Twin::same(r#""task":{"ttl":60000}"#));
+        self.ask(plan);
+    }
+
+    /// The id of a task at this client.
+    pub fn task_id(&self, nonce: &str, server: usize) -> String {
+        format!("{}:{nonce}", self.world.roles[server].name)
+    }
+
+    /// The call was answered with a task.
+    pub fn task_begun(&mut self, server: usize, pending: &Pending, result: &str) -> Result<(), String> {
+        let nonce = &pending.nonce;
+        let id = self.task_id(nonce, server);
+        let want = flat(&format!(r#"{{"more":1e400,"task" : {}}}"#, texts::task(&id, nonce, "working")));
+        if result != want {
+            return Err(format!("another task than the server's: {want}"));
+        }
+        let task = Task {
+            server,
+            began: pending.began,
+            heard: pending.heard.clone(),
+            state: self.tasks.get(nonce).map_or("working", |task| task.state),
+            cancelled: false,
+            over: false,
+        };
+        self.tasks.insert(nonce.clone(), task);
+        let ms = self.chance.below(200);
+        self.later(ms, Timer::AskTask(nonce.clone()));
+        Ok(())
+    }
+
+    /// One of the requests about a task.
+    pub fn ask_about_task(&mut self, nonce: &str) {
+        let Some(task) = self.tasks.get(nonce).filter(|task| !task.over) else { return };
+        let server = task.server;
+        let method = match self.chance.below(10) {
+            0 => "tasks/cancel",
+            1..=4 => "tasks/get",
+            _ => "tasks/result",
+        };
+        if let Some(task) = self.tasks.get_mut(nonce) {
+            task.cancelled |= method == "tasks/cancel";
+        }
+        let id = self.task_id(nonce, server);
+        let members = vec![Twin::other(format!(r#""taskId":"{id}""#), format!(r#""taskId":"{nonce}""#))];
+        let want = Want::Task(nonce.to_owned());
+        self.ask(Plan { method, server, want, members, plain: true, uri: None });
+    }
+
+    /// An answer about a task.
+    pub fn task_told(&mut self, nonce: &str, pending: &Pending, result: &str) -> Result<(), String> {
+        let Some(task) = self.tasks.get(nonce).cloned() else { return Err("no such task".into()) };
+        if pending.method == "tasks/result" {
+            self.task_result(nonce, &task, result)?;
+            if let Some(missing) = self.courses.get(nonce).and_then(super::course::Course::missing)
+                && !task.cancelled
+            {
+                return Err(format!("the task is over, but it lacks {missing}"));
+            }
+            self.end_task(nonce);
+            return Ok(());
+        }
+        self.task_state(nonce, result)?;
+        let ms = self.chance.below(300);
+        self.later(ms, Timer::AskTask(nonce.to_owned()));
+        Ok(())
+    }
+
+    /// A task as the server says it is; states go forward only.
+    fn task_state(&mut self, nonce: &str, text: &str) -> Result<(), String> {
+        let row: Row<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Some(task) = self.tasks.get(nonce) else { return Err("no such task".into()) };
+        let state = STATES.into_iter().find(|known| *known == row.status).ok_or("no such state")?;
+        let id = self.task_id(nonce, task.server);
+        if text != flat(&texts::task(&id, nonce, state)) {
+            return Err("another task than the server's".into());
+        }
+        let goes_on = task.state == "working" || task.state == state;
+        if !goes_on || (state == "cancelled" && !task.cancelled) {
+            return Err(format!("{state} after {}", task.state));
+        }
+        if let Some(task) = self.tasks.get_mut(nonce) {
+            task.state = state;
+        }
+        Ok(())
+    }
+
+    fn task_result(&self, nonce: &str, task: &Task, result: &str) -> Result<(), String> {
+        let id = self.task_id(nonce, task.server);
+        let related = |of: &str| {
+            flat(&format!(
+                r#"{{"_meta":{{"more":1e400,"{}":{{"taskId":"{id}"}}}},"of":{of}}}"#,
+                texts::RELATED
+            ))
+        };
+        if task.cancelled && result == related("{}") {
+            return Ok(());
+        }
+        let of: Of<'_> = serde_json::from_str(result).map_err(|error| error.to_string())?;
+        let heard: Heard<'_> = serde_json::from_str(of.of.get()).map_err(|error| error.to_string())?;
+        for (number, one) in heard.asked.iter().enumerate() {
+            self.may_have_heard(nonce, number, one.get())?;
+        }
+        let asked: Vec<String> = heard.asked.iter().map(|one| one.get().to_owned()).collect();
+        let name = &self.world.roles[task.server].name;
+        let want = related(&texts::result(name, "tools/call", &task.heard, nonce, &asked));
+        if result == want { Ok(()) } else { Err(format!("another result than the task's: {want}")) }
+    }
+
+    /// An error instead of an answer about a task: asked again later.
+    pub fn ask_again(&mut self, nonce: &str) {
+        let ms = self.chance.between(50, 300);
+        self.later(ms, Timer::AskTask(nonce.to_owned()));
+    }
+
+    /// Its server does not know a task.
+    pub fn task_unknown(&mut self, nonce: &str, server: usize) -> Result<(), String> {
+        let Some(task) = self.tasks.get(nonce) else { return Err("no such task".into()) };
+        let name = &self.world.roles[server].name;
+        let moved =
+            self.world.roles[server].sharing == Sharing::Workspace && self.has_moved_since(task.began);
+        if !moved && !self.world.ledger.server_lost(name, task.began, Instant::now()) {
+            return Err("the server has lost a task".into());
+        }
+        self.end_task(nonce);
+        Ok(())
+    }
+
+    pub fn task_status(&mut self, params: &str) {
+        let row: Row<'_> = match serde_json::from_str(params) {
+            Ok(row) => row,
+            Err(error) => self.differ(&format!("no task: {error}")),
+        };
+        let nonce = row.id.split_once(':').map_or("", |(_, nonce)| nonce).to_owned();
+        if !self.tasks.contains_key(&nonce) {
+            self.differ("the state of a task that is not this client's");
+        }
+        if let Err(fault) = self.task_state(&nonce, params) {
+            self.differ(&fault);
+        }
+    }
+
+    fn end_task(&mut self, nonce: &str) {
+        if let Some(task) = self.tasks.get_mut(nonce) {
+            task.over = true;
+        }
+        self.forget_course(nonce);
+    }
+
+    pub fn list_tasks(&mut self) {
+        // Every server is asked.
+        self.used.fill(true);
+        self.ask_loom("tasks/list", "{}", Want::TaskList);
+    }
+
+    pub fn tasks_listed(&mut self, result: &str) -> Result<(), String> {
+        let page: Page<'_> = serde_json::from_str(result).map_err(|error| error.to_string())?;
+        for row in &page.tasks {
+            let known: Row<'_> = serde_json::from_str(row.get()).map_err(|error| error.to_string())?;
+            let nonce = known.id.split_once(':').map_or("", |(_, nonce)| nonce).to_owned();
+            self.task_state(&nonce, row.get()).map_err(|fault| format!("{}: {fault}", row.get()))?;
+        }
+        if let Some(cursor) = page.next {
+            let cursor = serde_json::to_string(&cursor).expect("texts are JSON");
+            self.ask_loom("tasks/list", &format!(r#"{{"cursor":{cursor}}}"#), Want::TaskList);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! The faults of a run, by chance: killed processes, and a registry that changes.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::chance::Chance;
+use super::director::{Director, program, registry};
+use super::ledger::{Fault, Mark};
+use super::server;
+use super::support::home::{TestHome, alive, kill, wait_until};
+use super::world::World;
+
+const LOOK: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Faults {
+    chance: Chance,
+    /// For each server its color, if the registry has it.
+    colors: Vec<Option<u64>>,
+    counts: BTreeMap<&'static str, u64>,
+    /// Servers whose place in the registry is not settled.
+    unsettled: Vec<Mark>,
+    last_color: u64,
+}
+
+impl Faults {
+    pub fn new(seed: u64) -> Self {
+        Faults {
+            chance: Chance::new(seed, "faults"),
+            colors: vec![Some(0); super::cast::SERVERS],
+            counts: BTreeMap::new(),
+            unsettled: Vec::new(),
+            last_color: 0,
+        }
+    }
+
+    pub fn summary(&self) -> String {
+        format!("{:?}", self.counts)
+    }
+
+    pub fn write_registry(&self, home: &TestHome, world: &World) {
+        home.registry(&registry(world, &self.colors, &program()));
+    }
+
+    /// Makes faults for so long.
+    pub fn play(&mut self, director: &Director, length: Duration) {
+        let until = Instant::now() + length;
+        loop {
+            let pause = Duration::from_millis(self.chance.between(100, 1500));
+            let next = (Instant::now() + pause).min(until);
+            while Instant::now() < next {
+                director.check_clients();
+                thread::sleep(LOOK);
+            }
+            if Instant::now() >= until {
+                return;
+            }
+            self.make_one(director);
+        }
+    }
+
+    fn make_one(&mut self, director: &Director) {
+        let what = match self.chance.below(100) {
+            0..=59 => self.kill_server(director),
+            60..=69 => self.kill_daemon(director),
+            70..=79 => self.kill_guardian(director),
+            80..=99 => self.change_registry(director),
+            _ => return,
+        };
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    fn kill_server(&mut self, director: &Director) -> &'static str {
+        let frail: Vec<usize> =
+            (0..super::cast::SERVERS).filter(|n| director.world.roles[*n].frail).collect();
+        let number = *self.chance.pick(&frail);
+        let name = director.world.roles[number].name.clone();
+        let seen = server::seen(&director.world.folder, &name);
+        let pids: Vec<u32> =
+            seen.lines().filter_map(|line| line.strip_prefix("life ")?.parse().ok()).collect();
+        let living: Vec<u32> = pids.into_iter().filter(|pid| alive(*pid)).collect();
+        if living.is_empty() {
+            return "nobody to kill";
+        }
+        let mark = director.world.ledger.begin(Fault::Server(name));
+        kill(*self.chance.pick(&living));
+        director.world.ledger.end(mark);
+        "kill server"
+    }
+
+    fn kill_daemon(&mut self, director: &Director) -> &'static str {
+        let Some(pid) = director.home.daemon_pid() else { return "no daemon to kill" };
+        let mark = director.world.ledger.begin(Fault::Daemon);
+        kill(pid);
+        let back = wait_until(PATIENCE, || director.home.daemon_pid().is_some_and(|new| new != pid));
+        director.world.ledger.end(mark);
+        assert!(back, "no daemon came after a kill");
+        "kill daemon"
+    }
+
+    fn kill_guardian(&mut self, director: &Director) -> &'static str {
+        let status = director.home.loom_json(&["status", "--json"]);
+        let Some(pid) = status["guardian_pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()) else {
+            return "no guardian to kill";
+        };
+        kill(pid);
+        "kill guardian"
+    }
+
+    fn change_registry(&mut self, director: &Director) -> &'static str {
+        let fleeting: Vec<usize> =
+            (0..super::cast::SERVERS).filter(|n| director.world.roles[*n].fleeting).collect();
+        let number = *self.chance.pick(&fleeting);
+        let name = director.world.roles[number].name.clone();
+        self.unsettled.push(director.world.ledger.begin(Fault::Registry(name)));
+        let what = match self.colors[number] {
+            Some(_) if self.chance.percent(50) => {
+                self.colors[number] = None;
+                "remove server"
+            }
+            before => {
+                self.last_color += 1;
+                self.colors[number] = Some(self.last_color);
+                if before.is_some() { "change server" } else { "add server" }
+            }
+        };
+        self.write_registry(&director.home, &director.world);
+        if self.chance.percent(50) {
+            director.home.loom_ok(&["reload"]);
+        }
+        what
+    }
+
+    /// Everything is there again, and rests.
+    pub fn mend(&mut self, director: &Director) {
+        for color in &mut self.colors {
+            color.get_or_insert(self.last_color);
+        }
+        self.write_registry(&director.home, &director.world);
+        director.home.loom_ok(&["reload"]);
+        for mark in self.unsettled.drain(..) {
+            director.world.ledger.end(mark);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Everything of one server's life: its open requests, what is due, what it has asked.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::super::lists::{self, Kind};
+use super::super::play::{LEVELS, Noise, Step, Topic, WITHDRAW_MS};
+use super::super::texts;
+use super::books::Books;
+use super::run::{Envelope, Run};
+use super::tasks::Tasks;
+
+/// Rows of a list that go into one page.
+const PAGE: usize = 3;
+
+pub struct Stage {
+    pub name: String,
+    pub books: Books,
+    pub runs: HashMap<String, Run>,
+    pub tasks: Tasks,
+    /// When, which run, at which of its turns.
+    due: BinaryHeap<Reverse<(Instant, String, u64)>>,
+    /// Questions that have no answer yet: the run of each.
+    asked: HashMap<String, String>,
+    /// Ids that are no longer open.
+    over: HashSet<String>,
+    /// The least urgent log messages that are wanted.
+    level: usize,
+    subscribed: HashSet<String>,
+}
+
+impl Stage {
+    pub fn open(name: &str, folder: &Path) -> io::Result<Self> {
+        Ok(Stage {
+            name: name.to_owned(),
+            books: Books::open(folder, name)?,
+            runs: HashMap::new(),
+            tasks: Tasks::default(),
+            due: BinaryHeap::new(),
+            asked: HashMap::new(),
+            over: HashSet::new(),
+            level: 0,
+            subscribed: HashSet::new(),
+        })
+    }
+
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Goes on with what is due. False: the life is over.
+    pub fn due(&mut self, now: Instant) -> io::Result<bool> {
+        while self.next_due().is_some_and(|at| at <= now) {
+            let Some(Reverse((_, id, turn))) = self.due.pop() else { break };
+            let is_now = self.runs.get(&id).is_some_and(|run| run.turn == turn);
+            if is_now && !self.go_on(&id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One line of input. False: the life is over.
+    pub fn line(&mut self, line: &[u8]) -> io::Result<bool> {
+        let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(line) else {
+            self.books.note("garbage", &String::from_utf8_lossy(&line[..line.len().min(200)]))?;
+            return Ok(true);
+        };
+        let id = envelope.id.map(|id| id.get().to_owned());
+        let params = envelope.params.map_or("{}", |params| params.get());
+        match (envelope.method, id) {
+            (Some(method), Some(id)) => self.request(&id, &method, params),
+            (Some(method), None) => {
+                if method == "notifications/cancelled" {
+                    self.cancelled(params)?;
+                }
+                Ok(true)
+            }
+            (None, Some(id)) => match (envelope.result, envelope.error) {
+                (Some(result), _) => self.answered(&id, texts::heard_result(result.get())),
+                (None, Some(error)) => self.answered(&id, heard_error(error.get())),
+                (None, None) => Ok(true),
+            },
+            (None, None) => Ok(true),
+        }
+    }
+
+    fn request(&mut self, id: &str, method: &str, params: &str) -> io::Result<bool> {
+        let Some(run) = Run::parse(id, method, params) else {
+            self.errand(id, method, params)?;
+            return Ok(true);
+        };
+        self.books.note("saw", &format!("{} {method}", run.nonce))?;
+        if let Some(uri) = &run.uri {
+            match method {
+                "resources/subscribe" => drop(self.subscribed.insert(uri.clone())),
+                "resources/unsubscribe" => drop(self.subscribed.remove(uri)),
+                _ => {}
+            }
+        }
+        if method == "tools/call" && run.is_task {
+            self.begin_task(&run)?;
+        }
+        let id = id.to_owned();
+        self.runs.insert(id.clone(), run);
+        self.go_on(&id)
+    }
+
+    /// A request of loom's own.
+    fn errand(&mut self, id: &str, method: &str, params: &str) -> io::Result<()> {
+        let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
+        let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
+        let result = match (method, kind) {
+            ("initialize", _) => self.greeting(),
+            (_, Some(kind)) => self.page(kind, value["cursor"].as_str()),
+            ("logging/setLevel", _) => {
+                self.level = LEVELS.iter().position(|level| value["level"] == *level).unwrap_or_default();
+                "{}".into()
+            }
+            ("tasks/list", _) => self.task_page(value["cursor"].as_str().unwrap_or_default()),
+            ("resources/subscribe", _) => {
+                self.subscribed.extend(value["uri"].as_str().map(str::to_owned));
+                "{}".into()
+            }
+            ("resources/unsubscribe", _) => {
+                self.subscribed.remove(value["uri"].as_str().unwrap_or_default());
+                "{}".into()
+            }
+            _ => "{}".into(),
+        };
+        let style = format!("{}{method}{id}", self.name);
+        self.over.insert(id.to_owned());
+        self.write(&texts::answer(id, "result", &result, &style))
+    }
+
+    fn greeting(&self) -> String {
+        let odd = texts::odd(&self.name);
+        let capabilities = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}},"tools":{"listChanged":true}}"#;
+        format!(
+            r#"{{"protocolVersion":"2025-11-25",{odd},"capabilities":{capabilities},"serverInfo":{{"name":"{}","version":"1"}}}}"#,
+            self.name
+        )
+    }
+
+    fn page(&self, kind: Kind, cursor: Option<&str>) -> String {
+        let from = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
+        let rows = lists::rows(&self.name, kind, self.books.versions[kind as usize]);
+        let page: Vec<String> = rows.iter().skip(from).take(PAGE).map(lists::Row::own).collect();
+        let next = if from + PAGE < rows.len() {
+            format!(",\"nextCursor\":\"{}\"", from + PAGE)
+        } else {
+            String::new()
+        };
+        format!(r#"{{"{}":[{}]{next}}}"#, kind.member(), page.join(" ,\r"))
+    }
+
+    fn cancelled(&mut self, params: &str) -> io::Result<()> {
+        let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
+        let id = value["requestId"].to_string();
+        match self.runs.remove(&id) {
+            Some(run) if !run.is_task => {
+                self.books.note("cancelled", &run.nonce)?;
+                self.over.insert(id);
+            }
+            // A task outlives its request.
+            Some(run) => drop(self.runs.insert(id, run)),
+            None if self.over.contains(&id) => {}
+            None if self.cancel_waiting(&id)? => drop(self.over.insert(id)),
+            None => self.books.note("stray", &id)?,
+        }
+        Ok(())
+    }
+
+    /// A question of ours has its answer.
+    fn answered(&mut self, question: &str, text: String) -> io::Result<bool> {
+        let Some(id) = self.asked.remove(question) else { return Ok(true) };
+        let waits = self.runs.get_mut(&id).filter(|run| run.waits_for.as_deref() == Some(question));
+        let Some(run) = waits else { return Ok(true) };
+        run.waits_for = None;
+        run.asked.push(text);
+        self.go_on(&id)
+    }
+
+    /// Plays a run's steps until it waits for something. False: the life is over.
+    fn go_on(&mut self, id: &str) -> io::Result<bool> {
+        loop {
+            let Some(run) = self.runs.get_mut(id) else { return Ok(true) };
+            if let Some(question) = run.waits_for.take() {
+                self.withdraw(id, &question)?;
+                continue;
+            }
+            run.turn += 1;
+            match run.steps.pop_front() {
+                None => {
+                    self.finish(id)?;
+                    return Ok(true);
+                }
+                Some(Step::Die) => return Ok(false),
+                Some(Step::Wait(ms)) => {
+                    self.later(id, ms);
+                    return Ok(true);
+                }
+                Some(Step::Silence) => return Ok(true),
+                Some(Step::Ask(topic)) => {
+                    self.ask(id, topic)?;
+                    return Ok(true);
+                }
+                Some(Step::Withdraw(topic)) => {
+                    self.ask(id, topic)?;
+                    self.later(id, WITHDRAW_MS);
+                    return Ok(true);
+                }
+                Some(Step::Fail) => {
+                    self.fail(id)?;
+                    return Ok(true);
+                }
+                Some(Step::Broken) => {
+                    self.broken(id)?;
+                    return Ok(true);
+                }
+                Some(step) => self.tell(id, &step)?,
+            }
+        }
+    }
+
+    fn later(&mut self, id: &str, ms: u64) {
+        let turn = self.runs.get(id).map_or(0, |run| run.turn);
+        self.due.push(Reverse((Instant::now() + Duration::from_millis(ms), id.to_owned(), turn)));
+    }
+
+    /// A step that only says something.
+    fn tell(&mut self, id: &str, step: &Step) -> io::Result<()> {
+        let Some(run) = self.runs.get_mut(id) else { return Ok(()) };
+        let nonce = run.nonce.clone();
+        let (method, params) = match step {
+            Step::Progress => {
+                let Some(token) = &run.token else { return Ok(()) };
+                run.counts.progress += 1;
+                ("notifications/progress", texts::progress(token, run.counts.progress, &nonce))
+            }
+            Step::Log(level) => {
+                run.counts.logs += 1;
+                if *level < self.level {
+                    return Ok(());
+                }
+                ("notifications/message", texts::log(&self.name, &nonce, run.counts.logs, *level))
+            }
+            Step::Updated(uri) => {
+                run.counts.updates += 1;
+                if !self.subscribed.contains(uri) {
+                    return Ok(());
+                }
+                let uri = serde_json::to_string(uri).expect("texts are JSON");
+                ("notifications/resources/updated", texts::updated(&uri, &nonce, run.counts.updates))
+            }
+            Step::Changed(kind) => {
+                let kind = Kind::ALL[*kind];
+                self.books.lengthen(kind)?;
+                (kind.changed(), "{}".into())
+            }
+            Step::Noise(noise) => return self.noise(*noise, &nonce),
+            _ => return Ok(()),
+        };
+        self.write(&texts::notification(method, &params, &nonce))
+    }
+
+    fn noise(&mut self, noise: Noise, nonce: &str) -> io::Result<()> {
+        match noise {
+            Noise::Garbage => self.write(&format!("starting {nonce} ... \u{fc}\r")),
+            Noise::Half => self.write(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"lev"#),
+            Noise::Notification => {
+                let params = format!("{{\"n\":1e400,\"nonce\":\"{nonce}\"}}");
+                self.write(&texts::notification("notifications/soak", &params, nonce))
+            }
+            Noise::Answer => self.write(r#"{"jsonrpc":"2.0","id":99999999999999999999,"result":{}}"#),
+            Noise::Bytes => self.write_bytes(b"\xff\xfe {\"jsonrpc\":\"2.0\"} \xc3\n"),
+        }
+    }
+
+    fn ask(&mut self, id: &str, topic: Topic) -> io::Result<()> {
+        let Some(run) = self.runs.get_mut(id) else { return Ok(()) };
+        run.counts.asks += 1;
+        let (nonce, step) = (run.nonce.clone(), run.counts.asks);
+        let question = format!("\"{nonce}?{step}\"");
+        let token = texts::question_has_token(&nonce, step).then(|| format!("\"{nonce}!{step}\""));
+        let task = run.is_task.then_some(nonce.as_str());
+        run.waits_for = Some(question.clone());
+        let (method, params) = texts::question(topic, &nonce, step, token.as_deref(), task);
+        self.asked.insert(question.clone(), id.to_owned());
+        self.write(&format!(r#"{{"jsonrpc":"2.0","id":{question},"method":"{method}","params":{params}}}"#))
+    }
+
+    /// Takes a question back.
+    fn withdraw(&mut self, id: &str, question: &str) -> io::Result<()> {
+        self.asked.remove(question);
+        if let Some(run) = self.runs.get_mut(id) {
+            run.asked.push(texts::WITHDRAWN.into());
+        }
+        let params = format!(r#"{{"requestId":{question},"reason":"\u00fc","more":1e400}}"#);
+        self.write(&texts::notification("notifications/cancelled", &params, question))
+    }
+
+    fn finish(&mut self, id: &str) -> io::Result<()> {
+        let Some(run) = self.runs.remove(id) else { return Ok(()) };
+        if run.is_task {
+            return self.end_task(&run, "completed");
+        }
+        let uri = run.uri.as_deref().filter(|_| run.method == "resources/read");
+        if uri.is_some_and(|uri| !lists::has(&self.name, uri)) {
+            return self.send_answer(&run, "error", &texts::error(&self.name, &run.nonce));
+        }
+        match run.method.as_str() {
+            "tasks/get" | "tasks/cancel" | "tasks/result" => self.answer_task(run),
+            _ => {
+                let text = texts::result(&self.name, &run.method, &run.heard, &run.nonce, &run.asked);
+                self.send_answer(&run, "result", &text)
+            }
+        }
+    }
+
+    fn fail(&mut self, id: &str) -> io::Result<()> {
+        let Some(run) = self.runs.remove(id) else { return Ok(()) };
+        if run.is_task {
+            return self.end_task(&run, "failed");
+        }
+        self.send_answer(&run, "error", &texts::error(&self.name, &run.nonce))
+    }
+
+    fn broken(&mut self, id: &str) -> io::Result<()> {
+        let Some(run) = self.runs.remove(id) else { return Ok(()) };
+        self.over.insert(id.to_owned());
+        self.books.note("answered", &run.nonce)?;
+        self.write(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[}}}}"#))
+    }
+
+    pub fn send_answer(&mut self, run: &Run, member: &str, text: &str) -> io::Result<()> {
+        self.over.insert(run.id.clone());
+        self.books.note("answered", &run.nonce)?;
+        self.write(&texts::answer(&run.id, member, text, &run.nonce))
+    }
+
+    pub fn write(&mut self, line: &str) -> io::Result<()> {
+        self.write_bytes(format!("{line}\n").as_bytes())
+    }
+
+    fn write_bytes(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(line)?;
+        out.flush()
+    }
+}
+
+/// An error that is loom's own says so in its data.
+fn heard_error(error: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
+    match value["data"]["code"].as_str() {
+        Some(name) => texts::heard_refusal(name),
+        None => texts::heard_error(error),
+    }
+}
