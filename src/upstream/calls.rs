@@ -180,6 +180,17 @@ impl Calls {
         }
     }
 
+    /// The client of this call no longer wants to be subscribed to `uri`. False when that is not what the call is for.
+    pub fn forget_subscription(&mut self, id: u64, uri: &str) -> bool {
+        match self.open.get_mut(&id).map(|open| &mut open.asker) {
+            Some(Asker::Client { purpose, .. }) if *purpose == Purpose::Subscribe(uri.into()) => {
+                *purpose = Purpose::Plain;
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub fn get(&self, id: u64) -> Option<&Open> {
         self.open.get(&id)
     }
