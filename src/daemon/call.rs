@@ -152,10 +152,8 @@ impl Switch {
                 instance.send_waiting(now);
                 self.dirty_instances.insert(id);
             }
-            if instance.retiring.is_some() && !instance.is_busy() {
-                instance.wake.notify_one();
-            }
         }
+        self.tell_if_free(id);
         if self.draining {
             self.calmer.notify_one();
         }
