@@ -376,6 +376,7 @@ impl Switch {
         self.answer_for_gone(asks.into_values());
         self.drop_subscriptions(subscriptions.into_values());
         self.forget_tasks_of(id);
+        self.forget_elicitations_of(id);
         if level.is_some() {
             self.tell_levels();
         }
