@@ -114,11 +114,12 @@ impl Switch {
             return;
         };
         match &open.asker {
-            Asker::Client { .. } => self.pass_on(id, call.unwrap_or_default(), open, outcome, now),
+            Asker::Client { .. } => return self.pass_on(id, call.unwrap_or_default(), open, outcome, now),
             Asker::Initialize => self.handshake_answered(id, outcome),
             Asker::List(kind) => self.list_answered(id, *kind, outcome),
             Asker::Errand => {}
         }
+        self.tell_if_free(id);
     }
 
     /// An answer to a client's call.

@@ -157,10 +157,8 @@ impl Switch {
                 instance.send_waiting(now);
                 self.dirty_instances.insert(id);
             }
-            if instance.retiring.is_some() && !instance.is_busy() {
-                instance.wake.notify_one();
-            }
         }
+        self.tell_if_free(id);
         if self.draining {
             self.calmer.notify_one();
         }
@@ -383,6 +381,7 @@ impl Switch {
         self.answer_for_gone(asks.into_values());
         self.drop_subscriptions(subscriptions.into_values());
         self.forget_tasks_of(id);
+        self.forget_elicitations_of(id);
         if level.is_some() {
             self.tell_levels();
         }

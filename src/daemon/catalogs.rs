@@ -12,7 +12,6 @@ use crate::registry::{Registry, spec};
 use crate::upstream::calls::Asker;
 use crate::upstream::greeting::Greeting;
 use crate::upstream::instance::{Instance, InstanceId, Scope};
-use crate::upstream::life::ServerState;
 
 /// A server's list ends here, whatever more it would have to say.
 const ITEMS_MAX: usize = 50_000;
@@ -57,7 +56,7 @@ impl Switch {
     /// Asks a ready server for a list, from the first page. One that it does not have is empty.
     pub fn relist(&mut self, id: InstanceId, kind: Kind) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        if !matches!(instance.state, ServerState::Ready { .. }) {
+        if !instance.is_ready() || instance.retiring.is_some() {
             return;
         }
         let has = instance.greeting.as_ref().is_some_and(|greeting| greeting.lists(kind));

@@ -44,6 +44,13 @@ impl Switch {
         }
     }
 
+    /// Nobody is to hear of those of a client that has gone; others have their room.
+    pub fn forget_elicitations_of(&mut self, session: SessionId) {
+        for instance in self.instances.values_mut() {
+            instance.elicitations.retain(|_, asked| *asked != session);
+        }
+    }
+
     /// `notifications/elicitation/complete`: to the client that was asked.
     pub fn elicitation_complete(&mut self, id: InstanceId, params: &str) {
         let found = scan::members(params.as_bytes(), ["elicitationId"]).ok().and_then(|[at]| at);

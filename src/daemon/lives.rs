@@ -132,6 +132,14 @@ impl Switch {
         self.answer_settled_lists();
     }
 
+    /// Work has ended: a keeper that only waited for that looks again.
+    pub fn tell_if_free(&self, id: InstanceId) {
+        let leaving = self.instances.get(&id).filter(|instance| instance.retiring.is_some());
+        if let Some(instance) = leaving.filter(|instance| !instance.is_busy()) {
+            instance.wake.notify_one();
+        }
+    }
+
     /// A defect of loom's ended the keeper: nobody would ever end the process or answer the calls.
     pub fn keeper_failed(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(&id) else { return };

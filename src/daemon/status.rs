@@ -131,7 +131,9 @@ fn clients(switch: &mut Switch) -> Vec<Value> {
         if switch.sessions.get(&id).is_none_or(|session| session.hello.role != Role::Proxy) {
             continue;
         }
-        let Ok(view) = switch.view_of(id) else { continue };
+        // One that has not said what it can may not have a view yet.
+        let view = switch.view_of(id).ok();
+        let tools = view.as_ref().map(|view| view.view.total() - view.view.hidden.len());
         let Some(session) = switch.sessions.get(&id) else { continue };
         let introduced = session.introduced.as_ref();
         rows.push(json!({
@@ -145,8 +147,8 @@ fn clients(switch: &mut Switch) -> Vec<Value> {
             "cwd": session.hello.cwd,
             "git_top": session.hello.git_top,
             "profile": session.hello.profile,
-            "tools": view.view.total() - view.view.hidden.len(),
-            "hidden_tools": view.view.hidden,
+            "tools": tools.unwrap_or_default(),
+            "hidden_tools": view.as_ref().map_or(&[][..], |view| &view.view.hidden),
             "calls": session.called,
             "in_flight": session.calls.len(),
         }));

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::call::Outgoing;
+use super::ending::CallEnd;
 use super::request::{Refusal, Request};
 use super::session::SessionId;
 use super::switch::Switch;
@@ -10,6 +11,7 @@ use super::views::{ClientView, Member};
 use crate::mcp::catalog::Kind;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
+use crate::upstream::calls::Asker;
 use crate::upstream::instance::{Demand, InstanceId};
 use crate::upstream::purpose::Purpose;
 use crate::wire::code;
@@ -20,6 +22,8 @@ use crate::wire::scan;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     pub instance: InstanceId,
+    /// Its server.
+    pub server: Rc<str>,
     /// The URI as the server has it.
     pub own: String,
 }
@@ -57,10 +61,14 @@ impl Switch {
     /// A server has agreed.
     pub fn subscribed(&mut self, id: InstanceId, session: SessionId, uri: &str) {
         let Ok(view) = self.view_of(session) else { return };
+        let Some(instance) = self.instances.get(&id) else { return };
+        let server = instance.name().into();
         let own = view.resources.route(uri).own.into_owned();
         if let Some(session) = self.sessions.get_mut(&session) {
-            session.subscriptions.insert(uri.to_owned(), Subscription { instance: id, own });
+            session.subscriptions.insert(uri.to_owned(), Subscription { instance: id, server, own });
         }
+        // While it waited for the server, lists may have come that say whose the URI is.
+        self.announce_soon();
     }
 
     /// `resources/unsubscribe`: the server is told when it was the last.
@@ -70,6 +78,7 @@ impl Switch {
         let session = self.sessions.get_mut(&request.session).ok_or_else(super::call::gone)?;
         // What was never subscribed to, or is not any more, is as it should be.
         let subscription = session.subscriptions.remove(&*uri);
+        let subscription = subscription.or_else(|| self.take_back(request.session, &view, &uri));
         let last = subscription.filter(|subscription| !self.is_subscribed(subscription));
         let found = last.and_then(|last| {
             let member = view.members.iter().find(|member| member.instance == last.instance)?;
@@ -92,6 +101,28 @@ impl Switch {
 
     fn goes_at_once(&self, id: InstanceId, session: SessionId) -> bool {
         self.instances.get(&id).is_some_and(|instance| instance.open_for_calls(session))
+    }
+
+    /// A subscription that its server has not agreed to yet: it will not be one. `None` also of one that the server has
+    /// not heard of.
+    fn take_back(&mut self, session: SessionId, view: &ClientView, uri: &str) -> Option<Subscription> {
+        let calls = &self.sessions.get(&session)?.calls;
+        let (id, call) = *calls.values().find(|(id, call)| {
+            let instance = self.instances.get_mut(id);
+            instance.is_some_and(|instance| instance.calls.forget_subscription(*call, uri))
+        })?;
+        let instance = self.instances.get(&id)?;
+        if instance.calls.get(call)?.sent.is_some() {
+            let own = view.resources.route(uri).own.into_owned();
+            return Some(Subscription { instance: id, server: instance.name().into(), own });
+        }
+        let open = self.withdraw(id, call, "the client unsubscribed")?;
+        if let Asker::Client { id: request, .. } = &open.asker {
+            self.sessions.get_mut(&session)?.calls.remove(request.as_bytes());
+            self.answer_to(session, &String::from_utf8_lossy(request.as_bytes()), "{}");
+        }
+        self.tapped_open(Some(open), CallEnd::Cancelled);
+        None
     }
 
     fn is_subscribed(&self, subscription: &Subscription) -> bool {
@@ -139,35 +170,49 @@ impl Switch {
         }
     }
 
-    /// The view of a session may have other instances now: subscriptions at one that it has no more go along.
+    /// The view of a session may have other instances now, or know better whose a URI is: subscriptions go along.
     pub fn move_subscriptions(&mut self, id: SessionId) {
         if self.sessions.get(&id).is_none_or(|session| session.subscriptions.is_empty()) {
             return;
         }
         let Ok(view) = self.view_of(id) else { return };
-        let lost = |one: &Subscription| view.number(one.instance).is_none();
         let Some(session) = self.sessions.get(&id) else { return };
-        let uris: Vec<String> =
-            session.subscriptions.iter().filter(|(_, one)| lost(one)).map(|(uri, _)| uri.clone()).collect();
-        for uri in uris {
-            let Some((member, own)) = self.server_of(&view, &uri) else { continue };
-            let instance = member.instance;
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.subscriptions.insert(uri, Subscription { instance, own: own.clone() });
-            }
-            match self.instances.get_mut(&instance) {
-                Some(state) if state.is_ready() => {
-                    self.send_errand(
-                        instance,
-                        "resources/subscribe",
-                        &format!("{{\"uri\":{}}}", quote(&own)),
-                    );
+        let moved: Vec<(String, Subscription)> = session
+            .subscriptions
+            .iter()
+            .filter_map(|(uri, one)| Some((uri.clone(), self.successor(&view, uri, one)?)))
+            .collect();
+        for (uri, new) in moved {
+            let known = self.is_subscribed(&new);
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            let old = session.subscriptions.insert(uri, new.clone());
+            self.drop_subscriptions(old.into_iter());
+            match self.instances.get_mut(&new.instance) {
+                Some(state) if state.is_ready() && !known => {
+                    let params = format!("{{\"uri\":{}}}", quote(&new.own));
+                    self.send_errand(new.instance, "resources/subscribe", &params);
                 }
                 // It subscribes when it is ready.
                 Some(state) => state.want(Demand::Call),
                 None => {}
             }
         }
+    }
+
+    /// What takes the place of a subscription, if anything must: of a URI that can be one server's only, that server;
+    /// else, when its instance is no longer the client's, the new one of the same server.
+    fn successor(&self, view: &Rc<ClientView>, uri: &str, old: &Subscription) -> Option<Subscription> {
+        let route = view.resources.route(uri);
+        let lost = view.number(old.instance).is_none();
+        let namesake = || view.members.iter().find(|member| member.name == old.server);
+        let member = match route.servers[..] {
+            [owner] => view.member(owner)?,
+            _ if lost => namesake().or_else(|| Some(self.server_of(view, uri)?.0))?,
+            _ => return None,
+        };
+        let own = route.own.into_owned();
+        let new = Subscription { instance: member.instance, server: member.name.clone(), own };
+        Some(new).filter(|new| new != old)
     }
 }
 

@@ -67,11 +67,13 @@ impl Switch {
                 parsed.ok_or_else(|| bad_params(request, "this `cursor` is not one of ours"))?
             }
         };
-        let Some(member) = self.server_with_tasks(request.session, from).and_then(|n| view.member(n)) else {
+        let number = self.server_with_tasks(request.session, from);
+        let Some(member) = number.and_then(|number| view.member(number)) else {
             return self.answer(request, "{\"tasks\":[]}");
         };
-        let params =
-            if own.is_empty() { serde_json::json!({}) } else { serde_json::json!({ "cursor": own }) };
+        // The cursor of one that has ended meanwhile is no other's.
+        let begins = own.is_empty() || number != Some(from);
+        let params = if begins { serde_json::json!({}) } else { serde_json::json!({ "cursor": own }) };
         let line =
             format!(r#"{{"jsonrpc":"2.0","id":{},"method":"tasks/list","params":{params}}}"#, request.id);
         let places = scan::envelope(line.as_bytes()).map_err(|_| bad_params(request, "no JSON"))?;

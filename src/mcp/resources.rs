@@ -148,10 +148,9 @@ impl Resources {
 
     /// Where a reference to a template, or to a resource, leads.
     pub fn route_template<'u>(&self, uri: &'u str) -> Route<'u> {
-        match self.patterns.iter().find(|(pattern, _)| pattern.text() == uri) {
-            Some((_, server)) => Route { own: uri.into(), servers: vec![*server] },
-            None => self.route(uri),
-        }
+        let same = self.patterns.iter().filter(|(pattern, _)| pattern.text() == uri);
+        let servers: Vec<u32> = same.map(|(_, server)| *server).collect();
+        if servers.is_empty() { self.route(uri) } else { Route { own: uri.into(), servers } }
     }
 }
 
@@ -193,6 +192,7 @@ mod tests {
         let one = items(Kind::Resources, &[r#"{"uri":"a://x","name":"x"}"#]);
         let two = items(Kind::Resources, &[r#"{"name":"x2","uri":"a://x"}"#, r#"{"uri":"a://y"}"#]);
         let templates = items(Kind::Templates, &[r#"{"uriTemplate":"t://{id}/z","name":"t"}"#]);
+        let same = items(Kind::Templates, &[r#"{"uriTemplate":"t://{id}/z","name":"other"}"#]);
         let tools = items(Kind::Tools, &[r#"{"name":"w","_meta":{"ui":{"resourceUri":"ui://w/main"}}}"#]);
         let source = |server, resources, templates, tools, may_have| Source {
             server,
@@ -206,7 +206,7 @@ mod tests {
             source("one", Some(&one[..]), Some(&[][..]), &[], true),
             source("two", Some(&two), Some(&templates), &[], true),
             source("three", None, None, &tools, true),
-            source("four", Some(&[]), Some(&[]), &[], false),
+            source("four", Some(&[]), Some(&same), &[], false),
         ]);
         let rows: Value = serde_json::from_str(&routes.list).unwrap();
         let uris: Vec<&str> =
@@ -218,13 +218,13 @@ mod tests {
             ("a://y", "a://y", &[1]),
             ("loom://r/two/a%3A%2F%2Fx", "a://x", &[1]),
             ("loom://r/nobody/a", "loom://r/nobody/a", &[]),
-            ("t://7/z", "t://7/z", &[1]),
+            ("t://7/z", "t://7/z", &[1, 3]),
             ("ui://w/main", "ui://w/main", &[2]),
             ("b://unknown", "b://unknown", &[0, 1, 2]),
         ] {
             let route = routes.route(uri);
             assert_eq!((&*route.own, &route.servers[..]), (own, servers), "{uri}");
         }
-        assert_eq!(routes.route_template("t://{id}/z").servers, [1]);
+        assert_eq!(routes.route_template("t://{id}/z").servers, [1, 3]);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
-use crate::support::script;
+use crate::support::{player, script};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -179,4 +179,21 @@ fn a_server_whose_tools_nobody_knows_is_found_by_its_prefix() {
     assert_eq!(client.failure_name(id), "TOOL_NOT_FOUND", "known now");
     let id = client.begin_call("nobody__echo", json!({}));
     assert_eq!(client.failure_name(id), "TOOL_NOT_FOUND");
+}
+
+#[test]
+fn a_server_that_says_its_tools_changed_whenever_it_is_asked_is_left_alone() {
+    let home = player::home(&[("one", "storm=yes", "")]);
+    let mut client = home.client();
+    let before = client.tools().len();
+    let asked = || player::heard(&home, "one", "tools/list").len();
+    let storm = wait_until(Duration::from_secs(2), || asked() > 15);
+    assert!(!storm && asked() > 1, "asked {} times", asked());
+    // It is still believed, sooner or later.
+    client.call(
+        "one__set",
+        json!({"kind": "tools", "items": [{"name": "new", "inputSchema": {"type": "object"}}]}),
+    );
+    client.notified("notifications/tools/list_changed");
+    assert_eq!((before > 1, own_names(&mut client)), (true, vec!["new".to_owned()]));
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::client::Client;
-use crate::support::home::{TestHome, wait_until};
+use crate::support::home::{TestHome, resident_kib, wait_until};
 
 const CLIENTS: usize = 64;
 /// Each client sends one call to each server at once, so many times.
@@ -123,11 +123,4 @@ fn call_all(n: usize, round: usize, client: &mut Client, seen: &mut Seen) {
             (_, Some(_)) => panic!("{server}: {answer}"),
         }
     }
-}
-
-/// The memory of a process that is in use, in KiB.
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has a size");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod calls;
 mod catalogs;
 mod cli;
@@ -15,18 +16,24 @@ mod elsewhere;
 mod health;
 mod idleness;
 mod input;
+mod levels;
 mod load;
 mod output;
+mod prompts;
 mod proxies;
 mod questions;
 mod queues;
 mod readme;
 mod reload;
+mod replay;
 mod resources;
+mod scopes;
 mod servers;
 mod shells;
 mod sockets;
 mod standins;
+mod subscriptions;
 mod taps;
+mod tasks;
 mod tidy;
 mod trust;

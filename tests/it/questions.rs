@@ -6,32 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, kill, wait_until};
+use crate::support::player::{self, notice};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A client that can be asked everything.
-fn able(home: &TestHome, args: &[&str]) -> Client {
-    let mut client = home.proxy(args);
-    let who = json!({"name": "test", "version": "0"});
-    let can = json!({"sampling": {}, "elicitation": {"form": {}}, "roots": {"listChanged": true}});
-    client.request(
-        "initialize",
-        json!({"protocolVersion": "2025-11-25", "capabilities": can, "clientInfo": who}),
-    );
-    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    client
-}
 
 /// Begins a call of a tool that asks the client; its text is the answer that the server got.
 fn begin_ask(client: &mut Client, method: &str, params: &Value) -> u64 {
     client.begin_call("odd__ask", json!({"method": method, "params": params}))
-}
-
-/// The next question to a client, answered with `result`.
-fn reply_to(client: &mut Client, method: &str, result: &Value) -> Value {
-    let question = client.recv_where(|message| message["method"] == method);
-    client.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}));
-    question
 }
 
 fn odd_home(more: &str) -> TestHome {
@@ -43,21 +24,21 @@ fn odd_home(more: &str) -> TestHome {
 #[test]
 fn a_question_goes_to_the_client_whose_call_it_is() {
     let home = odd_home("");
-    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    let (mut one, mut two) = (home.able_client(), home.able_client());
     two.call_text("odd__echo", json!({"message": "x"}));
     let params = json!({"message": "who?", "requestedSchema": {"type": "object", "properties": {}}});
     let call = begin_ask(&mut one, "elicitation/create", &params);
-    let question = reply_to(&mut one, "elicitation/create", &json!({"action": "decline", "n": 1e300}));
+    let question = one.reply_to("elicitation/create", &json!({"action": "decline", "n": 1e300}));
     assert_eq!(question["params"], params);
     let answer: Value = serde_json::from_str(&one.text(call)).expect("JSON");
     assert_eq!(answer["result"], json!({"action": "decline", "n": 1e300}));
-    assert_eq!(two.passed_over(), [json!(null); 0]);
+    assert_eq!(two.news(), [json!(null); 0]);
 }
 
 #[test]
 fn two_callers_of_a_shared_server_are_not_asked_and_of_their_own_each_is() {
     let home = odd_home("");
-    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    let (mut one, mut two) = (home.able_client(), home.able_client());
     let long = one.begin_sleep("odd", 1500);
     let params = json!({"messages": [], "maxTokens": 1});
     let call = begin_ask(&mut two, "sampling/createMessage", &params);
@@ -69,7 +50,7 @@ fn two_callers_of_a_shared_server_are_not_asked_and_of_their_own_each_is() {
     home.loom_ok(&["reload"]);
     let calls = [&mut one, &mut two].map(|client| begin_ask(client, "sampling/createMessage", &params));
     for (client, model) in [(&mut one, "m1"), (&mut two, "m2")] {
-        reply_to(client, "sampling/createMessage", &json!({"model": model}));
+        client.reply_to("sampling/createMessage", &json!({"model": model}));
     }
     for (client, call, model) in [(&mut one, calls[0], "m1"), (&mut two, calls[1], "m2")] {
         let said = client.text(call);
@@ -90,7 +71,7 @@ fn what_a_client_lacks_is_named() {
     let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
     let said = client.text(call);
     assert!(said.contains("does not support sampling") && said.contains("odd"), "{said}");
-    let mut able = able(&home, &[]);
+    let mut able = home.able_client();
     let call = begin_ask(&mut able, "elicitation/create", &json!({"mode": "url"}));
     let said = able.text(call);
     assert!(said.contains("elicitation by URL"), "{said}");
@@ -101,10 +82,10 @@ fn each_workspace_has_its_own_server_and_roots() {
     let home = odd_home("instance: per-workspace");
     let roots = |name: &str| json!({"roots": [{"uri": format!("file:///{name}"), "name": name}]});
     let mut clients = ["a", "b", "a"].map(|name| {
-        let mut client = able(&home, &[]);
+        let mut client = home.able_client();
         // Sent before the roots are known: it waits for them.
         let call = begin_ask(&mut client, "roots/list", &json!({}));
-        reply_to(&mut client, "roots/list", &roots(name));
+        client.reply_to("roots/list", &roots(name));
         let answer: Value = serde_json::from_str(&client.text(call)).expect("JSON");
         assert_eq!(answer["result"], roots(name));
         client
@@ -114,7 +95,7 @@ fn each_workspace_has_its_own_server_and_roots() {
     // Another folder is opened: the server of that one serves from now on.
     let [one, ..] = &mut clients;
     one.send(&json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}));
-    reply_to(one, "roots/list", &roots("b"));
+    one.reply_to("roots/list", &roots("b"));
     one.request("ping", json!({}));
     pids[0] = one.call_text("odd__pid", json!({}));
     assert_eq!(pids[0], pids[1]);
@@ -127,7 +108,7 @@ fn each_workspace_has_its_own_server_and_roots() {
 #[test]
 fn a_question_of_a_dead_daemon_is_taken_back_and_its_answer_goes_nowhere() {
     let home = odd_home("");
-    let mut client = able(&home, &[]);
+    let mut client = home.able_client();
     let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
     let question = client.recv_where(|message| message["method"] == "sampling/createMessage");
     assert!(kill(home.daemon_pid().expect("a daemon runs")));
@@ -142,7 +123,7 @@ fn a_question_of_a_dead_daemon_is_taken_back_and_its_answer_goes_nowhere() {
 #[test]
 fn a_server_that_ends_takes_its_question_back() {
     let home = odd_home("");
-    let mut client = able(&home, &[]);
+    let mut client = home.able_client();
     let pid: u32 = client.call_text("odd__pid", json!({})).parse().expect("a pid");
     let call = begin_ask(&mut client, "sampling/createMessage", &json!({}));
     let question = client.recv_where(|message| message["method"] == "sampling/createMessage");
@@ -155,10 +136,11 @@ fn a_server_that_ends_takes_its_question_back() {
 #[test]
 fn a_client_that_goes_answers_by_name() {
     let home = odd_home("");
-    let (mut one, mut two) = (able(&home, &[]), able(&home, &[]));
+    let (mut one, mut two) = (home.able_client(), home.able_client());
     begin_ask(&mut one, "sampling/createMessage", &json!({}));
     one.recv_where(|message| message["method"] == "sampling/createMessage");
-    one.close();
+    // It is killed: one that only closes its end may still want its answers.
+    drop(one);
     // It may be at the other one's call still, whose questions are nobody else's; then it is free.
     let asked = wait_until(SECOND * 60, || {
         let call = begin_ask(&mut two, "sampling/createMessage", &json!({}));
@@ -171,4 +153,49 @@ fn a_client_that_goes_answers_by_name() {
         two.text(call).contains("\"m\"")
     });
     assert!(asked, "the server stays with a client that is gone");
+}
+
+#[test]
+fn a_question_of_a_cancelled_call_reaches_no_other_client() {
+    let home = player::home(&[("one", "", "")]);
+    let (mut one, mut two) = (home.able_client(), home.able_client());
+    let params = json!({"messages": ["secret"], "maxTokens": 1});
+    let late = json!({"method": "sampling/createMessage", "params": params});
+    let call = one.begin_watched("one", "late_ask", &late);
+    // It has the only call that is left.
+    two.begin_hold("one", "k");
+    one.cancel(call);
+    let refused = || player::journal(&home, "one").into_iter().find(|message| message["id"] == "q1");
+    assert!(wait_until(SECOND * 15, || refused().is_some()), "the server has no answer");
+    assert_eq!(refused().map(|mut answer| answer["error"]["data"]["code"].take()), Some(json!("NOT_ASKED")));
+    assert_eq!((one.news(), two.news()), (vec![], vec![]));
+}
+
+#[test]
+fn that_a_user_has_been_to_a_page_is_told_to_the_client_that_was_asked() {
+    let home = player::home(&[("one", "", "")]);
+    let able = || {
+        let mut client = home.proxy(&[]);
+        client.initialize_with(&json!({"elicitation": {"form": {}, "url": {}}}));
+        client
+    };
+    let (mut one, mut two) = (able(), able());
+    let page = |id: &str| json!({"mode": "url", "elicitationId": id, "url": "https://example.org/", "message": "Go"});
+    let required = json!({"code": -32042, "message": "go", "data": {"elicitations": [page("a"), page("b")]}});
+    let call = one.begin_call("one__fail", json!({"error": required}));
+    assert_eq!(one.failure(call), required);
+    let call = two.begin_call("one__ask", json!({"method": "elicitation/create", "params": page("c")}));
+    assert_eq!(two.reply_to("elicitation/create", &json!({"action": "accept"}))["params"], page("c"));
+    two.text(call);
+    let lost = home.status()["counters"]["dropped_notifications"].as_u64();
+    let complete = |id: &str| notice("elicitation/complete", &json!({"elicitationId": id}));
+    two.let_send("one", &["b", "c", "a", "nobody", "a"].map(complete));
+    let told = |client: &mut Client| {
+        let told = client.told("notifications/elicitation/complete");
+        told.into_iter().map(|mut params| params["elicitationId"].take()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut one), ["b", "a"]);
+    assert_eq!(told(&mut two), ["c"]);
+    let now = home.status()["counters"]["dropped_notifications"].as_u64();
+    assert_eq!(now, lost.map(|lost| lost + 2), "an unknown one, and one for the second time");
 }

@@ -162,6 +162,19 @@ fn settings_that_no_process_depends_on_restart_none() {
     assert_eq!(home.server("one")["restarts"], 0);
 }
 
+#[test]
+fn a_process_without_work_that_was_replaced_ends_at_once() {
+    let home = TestHome::new();
+    home.echo_registry(&[("one", "", "")]);
+    let mut client = home.client();
+    let old = pid(&mut client, "one");
+    home.echo_registry(&[("one", "--tools 1", "")]);
+    home.loom_ok(&["reload"]);
+    // Less than the time that calls under way would have.
+    assert!(wait_until(SECOND * 3, || !alive(old)), "{}", home.server("one"));
+    assert_ne!(pid(&mut client, "one"), old);
+}
+
 fn pid(client: &mut Client, server: &str) -> u32 {
     client.call_text(&format!("{server}__pid"), json!({})).parse().expect("a pid")
 }

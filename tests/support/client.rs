@@ -176,6 +176,13 @@ impl Client {
         id
     }
 
+    /// The next question to this client, answered with `result`.
+    pub fn reply_to(&mut self, method: &str, result: &Value) -> Value {
+        let question = self.recv_where(|message| message["method"] == method);
+        self.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}));
+        question
+    }
+
     /// Everything that has come and that nobody waited for, and forgets it. What the other end sent before now is in.
     pub fn passed_over(&mut self) -> Vec<Value> {
         self.request("ping", json!({}));
@@ -185,8 +192,13 @@ impl Client {
 
     /// The handshake of 2025-11-25 without any capability; the result of `initialize`.
     pub fn initialize(&mut self) -> Value {
+        self.initialize_with(&json!({}))
+    }
+
+    /// The handshake with these capabilities.
+    pub fn initialize_with(&mut self, can: &Value) -> Value {
         let who = json!({"name": "test", "version": "0"});
-        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": who});
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": can, "clientInfo": who});
         let result = self.request("initialize", params);
         self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         result

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -104,6 +104,14 @@ impl TestHome {
     pub fn client(&self) -> Client {
         let mut client = self.proxy(&[]);
         client.initialize();
+        client
+    }
+
+    /// One that can be asked everything.
+    pub fn able_client(&self) -> Client {
+        let mut client = self.proxy(&[]);
+        let form = json!({"form": {}});
+        client.initialize_with(&json!({"sampling": {}, "elicitation": form, "roots": {"listChanged": true}}));
         client
     }
 
@@ -225,6 +233,13 @@ pub fn alive(pid: u32) -> bool {
         Ok(stat) => stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')),
         Err(_) => cfg!(not(target_os = "linux")) && signal(pid, None),
     }
+}
+
+/// The memory of a process that is in use, in KiB. Linux only.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 /// `kill -9`.

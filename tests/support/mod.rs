@@ -3,4 +3,5 @@
 pub mod client;
 pub mod elsewhere;
 pub mod home;
+pub mod player;
 pub mod script;
