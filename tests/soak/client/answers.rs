@@ -46,7 +46,7 @@ fn server_in(error: &str) -> Option<usize> {
 }
 
 /// The name of one of loom's errors, and its sentence.
-fn name_of(error: &str) -> Option<(String, String)> {
+pub fn name_of(error: &str) -> Option<(String, String)> {
     let named: Named = serde_json::from_str(error).ok()?;
     let known = ["usage", "unavailable", "not_running", "config"];
     known.contains(&&*named.data.kind).then_some((named.data.code, named.message))
@@ -116,6 +116,7 @@ impl Actor {
             server,
             method: pending.method,
             outcome,
+            roots: (!self.has_moved_since(pending.began)).then(|| self.roots_now()),
             began: pending.began,
             ended: Instant::now(),
             searches: matches!(pending.want, Want::Search) || self.is_unsettled(server, pending),
@@ -249,8 +250,11 @@ impl Actor {
 
     fn server_error(&mut self, server: usize, pending: &Pending, error: &str) -> Result<(), String> {
         if let Some((name, text)) = name_of(error) {
-            if let Want::Task(nonce) = &pending.want {
-                self.ask_again(nonce);
+            match &pending.want {
+                // The registry has lost its server.
+                Want::Task(nonce) if name == "INVALID_PARAMS" => self.end_task(nonce),
+                Want::Task(nonce) => self.ask_again(nonce),
+                _ => {}
             }
             return self
                 .may_be_refused(server, pending, &name)

@@ -6,9 +6,9 @@ use super::super::cast::Sharing;
 use super::super::ledger::Fault;
 use super::super::lists;
 use super::super::play::{Noise, Step, Topic};
+use super::asking::Plan;
 use super::course::Course;
 use super::pending::{Ending, Want};
-use super::requests::Plan;
 use super::{Actor, Level};
 
 const TOPICS: [Topic; 5] = [Topic::Sampling, Topic::Form, Topic::Url, Topic::Roots, Topic::Odd];
