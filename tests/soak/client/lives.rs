@@ -34,12 +34,8 @@ fn spelled(number: u64, spelling: u64) -> String {
     }
 }
 
-/// The same as its servers must hear it.
-fn workspace(number: u64) -> String {
-    format!(
-        r#"{{"roots":[{{"uri":"file:///tmp","name":"tmp"}},{{"uri":"file:///w{number}","name":"w{number}"}}]}}"#
-    )
-}
+/// So many spellings there are.
+const SPELLINGS: u64 = 3;
 
 impl Actor {
     /// The handshake.
@@ -77,12 +73,13 @@ impl Actor {
 
     fn open_workspace(&mut self) {
         self.workspace = self.chance.below(WORKSPACES);
-        self.roots.push((Instant::now(), workspace(self.workspace)));
+        let spellings = (0..SPELLINGS).map(|spelling| spelled(self.workspace, spelling));
+        self.roots.push((Instant::now(), spellings.collect()));
     }
 
     /// The result of `roots/list`.
     pub fn tell_roots(&mut self) -> String {
-        let spelling = self.chance.below(3);
+        let spelling = self.chance.below(SPELLINGS);
         spelled(self.workspace, spelling)
     }
 
@@ -109,7 +106,7 @@ impl Actor {
     }
 
     pub fn roots_now(&self) -> String {
-        self.roots.last().map(|(_, text)| text.clone()).unwrap_or_default()
+        self.roots.last().and_then(|(_, spellings)| spellings.first().cloned()).unwrap_or_default()
     }
 
     /// Goes away, in one of two ways, and comes back as somebody new.

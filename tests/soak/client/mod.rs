@@ -124,8 +124,8 @@ pub struct Actor {
     nameless: VecDeque<&'static str>,
     level: Level,
     subscriptions: BTreeMap<String, Subscription>,
-    /// Since when the results of `roots/list` hold; the last is in force.
-    roots: Vec<(Instant, String)>,
+    /// Since when which results of `roots/list` hold; the last are in force.
+    roots: Vec<(Instant, Vec<String>)>,
     /// The workspace that it has open.
     workspace: u64,
     /// By the kind of a list: the last one had, and whether loom has said since that it changed.
@@ -173,7 +173,7 @@ impl Actor {
             nameless: VecDeque::new(),
             level: Level::Unset,
             subscriptions: BTreeMap::new(),
-            roots: vec![(Instant::now(), lives::folder_roots(folder))],
+            roots: vec![(Instant::now(), vec![lives::folder_roots(folder)])],
             workspace: 0,
             lists: [const { None }; 4],
             told: [false; 4],

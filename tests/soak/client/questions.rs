@@ -75,7 +75,7 @@ impl Actor {
             self.differ(&format!("another question than the server's: {want_method} {want}"));
         }
         let nobodys = topic == Topic::Roots && self.world.roles[server].sharing != Sharing::Client;
-        if !self.can(topic) || nobodys {
+        if !self.can(topic) || (nobodys && !repeats) {
             self.differ("a question that this client cannot be asked");
         }
         let reply = texts::reply(&nonce, step);
@@ -179,6 +179,7 @@ impl Actor {
     fn roots_since(&self, since: Instant) -> impl Iterator<Item = &str> {
         let ends =
             self.roots.iter().skip(1).map(|(at, _)| *at + ROOTS_LATE).chain([Instant::now() + ROOTS_LATE]);
-        self.roots.iter().zip(ends).filter(move |(_, end)| *end >= since).map(|((_, text), _)| text.as_str())
+        let late = self.roots.iter().zip(ends).filter(move |(_, end)| *end >= since);
+        late.flat_map(|((_, spellings), _)| spellings.iter().map(String::as_str))
     }
 }

@@ -83,7 +83,11 @@ impl Actor {
             due.must = matches!(self.level, Level::Set(level) if due.level >= level);
         }
         let role = &self.world.roles[server];
-        let moves = role.fleeting || (role.sharing == Sharing::Workspace && self.has_moved_lately());
+        // A fresh daemon hears of subscriptions again, which takes its time.
+        let now = Instant::now();
+        let replayed = self.world.ledger.daemon_deaths(now, now) > 0;
+        let moves =
+            role.fleeting || replayed || (role.sharing == Sharing::Workspace && self.has_moved_lately());
         for due in &mut course.updates {
             let mut own = self.subscriptions.values();
             due.must = own.any(|one| one.server == server && one.own == due.uri && one.certain) && !moves;

@@ -119,7 +119,7 @@ impl Actor {
         let Some(task) = self.tasks.get(nonce).cloned() else { return Err("no such task".into()) };
         if pending.method == "tasks/result" {
             self.task_result(nonce, &task, result)?;
-            if let Some(missing) = self.courses.get(nonce).and_then(super::course::Course::missing)
+            if let Some(missing) = self.missing(nonce)
                 && !task.cancelled
             {
                 return Err(format!("the task is over, but it lacks {missing}"));
