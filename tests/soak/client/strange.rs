@@ -1,8 +1,31 @@
 //! What no client should send: an id twice, notifications and answers to nothing.
 
 use super::Actor;
+use super::pending::Want;
 
 impl Actor {
+    pub fn ask_wrongly(&mut self) {
+        const UNKNOWN: Want = Want::Refusal(&["TOOL_NOT_FOUND"]);
+        const PARAMS: Want = Want::Refusal(&["INVALID_PARAMS"]);
+        match self.chance.below(9) {
+            0 => drop(self.ask_loom(
+                "tools/call",
+                r#"{"name":"s00__nothing","arguments":{"n":1e400}}"#,
+                UNKNOWN,
+            )),
+            1 => drop(self.ask_loom("tools/call", r#"{"name":7}"#, PARAMS)),
+            2 => drop(self.ask_loom("prompts/get", r#"{"name":"nobody__p"}"#, PARAMS)),
+            3 => drop(self.ask_loom("resources/read", r#"{"uri":["x"]}"#, PARAMS)),
+            4 => drop(self.ask_loom("logging/setLevel", r#"{"level":"loud"}"#, PARAMS)),
+            5 => drop(self.ask_loom("tasks/get", r#"{"taskId":"nobody:1"}"#, PARAMS)),
+            6 => drop(self.ask_loom("soak/unknown", "{}", Want::Refusal(&["METHOD_NOT_FOUND"]))),
+            7 => {
+                drop(self.ask_loom("resources/unsubscribe", r#"{"uri":"soak://never"}"#, Want::Exactly("{}")))
+            }
+            _ => self.ask_twice(),
+        }
+    }
+
     /// A second request with the id of one that is open.
     pub fn ask_twice(&mut self) {
         let open =
