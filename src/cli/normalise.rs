@@ -14,6 +14,10 @@ const VERB_ALIASES: &[(&str, &str)] = &[("tool", "tools"), ("server", "servers")
 const OPTION_ALIASES: &[(&str, &str)] =
     &[("--arguments", "--args"), ("--per-page", "--limit"), ("--page-size", "--limit")];
 
+/// Why `loom secrets set` takes no value. It is not repeated: it may be secret.
+pub const VALUE_IN_ARGV: &str = "a value on the command line can be read by every process of this machine, and stays in \
+                                 your shell's history: loom asks for it, or reads it with --from-stdin";
+
 /// Answers that end a walk early.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
@@ -131,6 +135,9 @@ impl<'a> Walk<'a> {
         let node = level.node;
         if node.commands.is_empty() {
             if level.positionals.len() >= node.positionals.len() && !level.is_repeating() {
+                if spelled == "loom secrets set" {
+                    return Err(usage(VALUE_IN_ARGV.to_owned()).hint(format!("{spelled} NAME")));
+                }
                 let text = format!("`{spelled}` does not know what to do with `{word}`");
                 return Err(usage(text).hint(format!("{spelled} --help")));
             }
