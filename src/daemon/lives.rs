@@ -82,7 +82,7 @@ impl Switch {
     /// Where the standard error of an instance goes, the size at which that is rotated, and what is hidden in it.
     pub fn log_of(&self, id: InstanceId) -> (PathBuf, u64, Mask) {
         let name = self.instances.get(&id).map_or("removed", |instance| instance.name());
-        (self.context.paths.server_log(name), self.context.settings.log_bytes, self.vault.mask())
+        (self.context.paths.server_log(name), self.context.settings.log_bytes, self.vault.mask().clone())
     }
 
     pub fn spawn(&mut self, launch: &Launch) -> Result<Started, Trouble> {

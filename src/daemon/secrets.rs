@@ -35,6 +35,8 @@ pub struct Vault {
     cache: Arc<Cache>,
     /// The values that an instance was last started with.
     known: HashMap<InstanceId, Vec<Secret<String>>>,
+    /// Hides all of these.
+    mask: Mask,
 }
 
 impl Vault {
@@ -44,12 +46,21 @@ impl Vault {
 
     /// Forgets what a server had.
     pub fn forget(&mut self, id: InstanceId) {
-        self.known.remove(&id);
+        if self.known.remove(&id).is_some_and(|values| !values.is_empty()) {
+            self.mask = Mask::new(self.known.values().flatten());
+        }
+    }
+
+    fn note(&mut self, id: InstanceId, values: Vec<Secret<String>>) {
+        if self.known.get(&id).is_none_or(|old| *old != values) {
+            self.known.insert(id, values);
+            self.mask = Mask::new(self.known.values().flatten());
+        }
     }
 
     /// Hides what any server has.
-    pub fn mask(&self) -> Mask {
-        Mask::new(self.known.values().flatten())
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 }
 
@@ -153,7 +164,7 @@ impl Switch {
         let variables = secret_variables(spec, &registry.aliases).filter_map(|name| self.variable(name));
         let mut values: Vec<Secret<String>> = variables.map(Secret::new).collect();
         values.extend(found.values.values().map(|(value, _)| value.clone()));
-        self.vault.known.insert(id, values);
+        self.vault.note(id, values);
     }
 
     /// Servers that use one of the names have the new value from their next call on, or at once when nothing is under

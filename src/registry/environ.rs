@@ -136,7 +136,8 @@ mod tests {
             env_pass: vec!["AWS_PROFILE".into(), "UNSET".into()],
             ..Spec::new(Start::Command("x".into()))
         };
-        let child = child_env(&env, &spec, map([("PATH", "/own"), ("A", "1")]));
+        let own = [("PATH", "/own"), ("A", "1")].map(|(name, value)| (name.to_owned(), value.into())).into();
+        let child = child_env(&env, &spec, own);
         let want = map([
             ("PATH", "/own"),
             ("LC_ALL", "C"),
@@ -148,7 +149,9 @@ mod tests {
             ("AWS_PROFILE", "dev"),
             ("A", "1"),
         ]);
-        assert_eq!(child, want);
+        let shown: BTreeMap<String, String> =
+            child.into_iter().map(|(name, value)| (name, value.expose().clone())).collect();
+        assert_eq!(shown, want);
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Mask {
         Mask { needles }
     }
 
+    /// Length of the longest value, in bytes.
+    pub fn longest(&self) -> usize {
+        self.needles.first().map_or(0, |needle| needle.expose().len())
+    }
+
     /// `text` without the known values.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.bytes(text.as_bytes()) {

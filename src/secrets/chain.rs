@@ -86,27 +86,37 @@ pub enum Written {
 }
 
 /// Writes `values` to the keychain or, where that cannot be written, to the file; or to the one that was asked for.
+/// Whatever was in the other is gone afterwards: it could come back as the older value.
 pub fn set(place: &Place, values: &Values, wanted: Option<Source>) -> Result<Written, Fault> {
     let turn = file::take_turn(place)?;
-    let mut instead = None;
-    if wanted != Some(Source::File) {
-        match keychain::set(place, values) {
+    let refusal = match wanted {
+        Some(Source::File) => None,
+        _ => match keychain::set(place, values) {
             Ok(()) => {
                 remember(place, |names| names.extend(values.keys().cloned()))?;
-                // An older value in the file would come back when this one is deleted elsewhere.
                 if file::read(place).is_ok_and(|old| values.keys().any(|name| old.contains_key(name))) {
                     file::change(place, &turn, |old| old.retain(|name, _| !values.contains_key(name)))?;
                 }
                 return Ok(Written::Keychain);
             }
             Err(trouble) if wanted == Some(Source::Keychain) => return Err(refused(trouble)),
-            Err(trouble) => instead = Some(trouble).filter(|trouble| trouble.hint.is_some()),
-        }
+            Err(trouble) => Some(trouble),
+        },
+    };
+    let shadowed: BTreeSet<String> =
+        known(place).into_iter().filter(|name| values.contains_key(name)).collect();
+    if let Some((name, trouble)) = shadowed.first().zip(refusal.clone()) {
+        let text = format!("{name} is in the keychain, where it cannot be changed: {}", trouble.text);
+        return Err(refused(Trouble { text, ..trouble }));
+    }
+    if !shadowed.is_empty() {
+        keychain::delete(place, &shadowed).map_err(refused)?;
+        remember(place, |names| names.retain(|name| !shadowed.contains(name)))?;
     }
     let added =
         |old: &mut Values| old.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
     let holder = file::change(place, &turn, added)?.expect("a file with secrets has a key");
-    Ok(Written::File { holder, instead })
+    Ok(Written::File { holder, instead: refusal.filter(|trouble| trouble.hint.is_some()) })
 }
 
 /// Deletes `name` wherever loom may write. Says where it was.

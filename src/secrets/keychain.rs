@@ -27,6 +27,10 @@ pub const VERB: &str = "__keychain";
 /// How long a keychain may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Opens a Secret Service where no desktop does; one without a keyring makes one.
+const UNLOCK: &str = "log in to the desktop; without one: \
+                      read -rs P; printf %s \"$P\" | gnome-keyring-daemon --replace --unlock";
+
 /// Whether the keychain can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -147,18 +151,8 @@ fn trouble(answer: &Answer) -> Option<Trouble> {
         State::Locked if cfg!(target_os = "macos") => {
             ("the keychain is locked".to_owned(), Some("security unlock-keychain"))
         }
-        State::Locked => (
-            "the keychain is locked".to_owned(),
-            Some(
-                "log in to the desktop, or: gnome-keyring-daemon --replace --unlock (it reads the password from its standard input)",
-            ),
-        ),
-        State::NotInitialised => (
-            "the keychain has no default keyring".to_owned(),
-            Some(
-                "make one in the desktop's password program, or: gnome-keyring-daemon --replace --unlock (it reads a new password from its standard input)",
-            ),
-        ),
+        State::Locked => ("the keychain is locked".to_owned(), Some(UNLOCK)),
+        State::NotInitialised => ("the keychain has no default keyring".to_owned(), Some(UNLOCK)),
         State::Absent => ("there is no keychain in this session".to_owned(), None),
         State::NotBuilt => ("this loom was built without keychain support".to_owned(), None),
         State::Failed => {

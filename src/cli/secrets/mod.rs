@@ -5,7 +5,7 @@ mod doctor;
 mod get;
 mod import;
 mod list;
-mod needs;
+pub mod needs;
 mod set;
 mod sources;
 mod terminal;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::json;
 
+use self::needs::Lack;
 use crate::cli::Ending;
 use crate::cli::args::secrets::{SecretsArgs, SecretsVerb};
 use crate::cli::context::{ANSWER_WAIT, Context};
@@ -25,10 +26,10 @@ use crate::cli::out::{Out, Paint};
 use crate::fault::{Fault, Kind, Plain};
 use crate::link::start::own_executable;
 use crate::paths::Paths;
-use crate::secrets::file;
 use crate::secrets::place::{Keys, Place, check_owner};
 use crate::secrets::sealed::Holder;
 use crate::secrets::wrap::Cache;
+use crate::secrets::{chain, file};
 use crate::settings::{process_env, process_environment};
 
 pub fn run(args: SecretsArgs, socket: Option<&Path>, out: &mut Out) -> Result<Ending, Fault> {
@@ -72,6 +73,14 @@ impl Desk {
         Ok(())
     }
 
+    /// What the servers of the daemon's registry lack in this shell.
+    fn lacks(&self) -> Vec<Lack> {
+        let Some(registry) = self.registry() else { return Vec::new() };
+        let names: BTreeSet<String> = needs::users(&registry, &self.env).into_keys().collect();
+        let found = chain::find(&self.place, &names);
+        needs::lacks(&registry, &self.env, &found, self.context.paths.home())
+    }
+
     /// A running daemon gives the servers that use one of `names` the new value.
     fn tell_daemon(&self, names: &BTreeSet<String>, out: &mut Out) -> Result<(), Fault> {
         #[derive(Deserialize)]
@@ -90,8 +99,15 @@ impl Desk {
     }
 }
 
+/// What the servers of the daemon's registry lack in this shell. Asks nobody for a passphrase.
+pub fn lacks(context: &Context) -> Vec<Lack> {
+    // Whoever may not look sees nothing missing.
+    let allowed = check_owner(&context.paths).is_ok();
+    Desk::new(context.clone()).ok().filter(|_| allowed).map(|desk| desk.lacks()).unwrap_or_default()
+}
+
 /// Where secrets are, for a command in this shell; takes the keys out of `env`.
-pub fn place(context: &Context, env: &mut BTreeMap<String, String>) -> Result<Place, Fault> {
+fn place(context: &Context, env: &mut BTreeMap<String, String>) -> Result<Place, Fault> {
     let exe = own_executable().map_err(|error| {
         Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"))
     })?;

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::{Value, json};
+
+use crate::cli::out::{Out, Paint};
 use crate::registry::environ::looks_secret;
 use crate::registry::launch::{LaunchError, resolve};
 use crate::registry::template::{Missing, Scope, Why};
@@ -77,4 +80,20 @@ fn lack(server: &Server, missing: &Missing, found: &Found) -> Lack {
 
 fn specs(server: &Server) -> impl Iterator<Item = crate::registry::spec::Spec> {
     server.targets().map(Some).chain([None]).map(|target| server.spec_for(target))
+}
+
+/// A line for each server and value that it lacks, and below it what mends that.
+pub fn render_lacks(lacks: &[Lack], out: &mut Out) {
+    for lack in lacks {
+        let paint = if lack.optional { Paint::Warn } else { Paint::Bad };
+        out.line(format!("{}  {}", out.paint(paint, &format!("{:8}", lack.server)), lack.text));
+        if let Some(hint) = &lack.hint {
+            out.line(out.paint(Paint::Dim, &format!("{:10}{hint}", "")));
+        }
+    }
+}
+
+pub fn lacks_json(lacks: &[Lack]) -> Value {
+    let lack = |lack: &Lack| json!({ "server": lack.server, "optional": lack.optional, "text": lack.text, "hint": lack.hint });
+    lacks.iter().map(lack).collect()
 }
