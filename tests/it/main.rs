@@ -23,6 +23,7 @@ mod queues;
 mod readme;
 mod reload;
 mod resources;
+mod secrets;
 mod servers;
 mod shells;
 mod sockets;
