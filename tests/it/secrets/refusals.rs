@@ -65,7 +65,7 @@ fn what_a_person_types_is_not_shown() {
     let long = "x".repeat(6000);
     for (typed, want) in [
         ("hunter2-hunter2\n", "hunter2-hunter2"),
-        ("wrong\u{15}righ\u{7f}ght\n", "right"),
+        ("wrong\u{15}righ\u{7f}ht\n", "right"),
         (&format!("{long}\n"), &long),
     ] {
         let mut terminal = Terminal::new(&home, &loom("secrets set K"));
