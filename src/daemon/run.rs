@@ -19,7 +19,7 @@ use super::switch::{Context, Loaded, Phase, Shared, Switch};
 use super::{Options, catalogs, clock, http, lock, reload, session};
 use crate::fault::{Fault, Kind, Plain};
 use crate::paths::{Paths, check_socket};
-use crate::secrets::place::Keys;
+use crate::secrets::place::{Keys, forbid_core_files};
 use crate::upstream::instance::InstanceId;
 use crate::wire::reply;
 use crate::{file, log};
@@ -46,6 +46,7 @@ pub fn run(options: Options, mut environment: BTreeMap<String, String>) -> Resul
     }
     log::init(paths.daemon_log(), &options.settings.log, options.settings.log_bytes);
     raise_descriptor_limit();
+    forbid_core_files();
     let vault = Vault::new(Keys::take(&mut environment));
     let environment = Environment::new(environment, options.by_person, paths);
     let context = Rc::new(Context {

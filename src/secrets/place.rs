@@ -116,6 +116,14 @@ pub fn check_owner(paths: &Paths) -> Result<(), NotYours> {
     Ok(())
 }
 
+/// A core file of this process would have secrets in it: there shall be none.
+pub fn forbid_core_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    // A limit can always be lowered.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}
+
 /// Who else may use a file: the permission bits of group and others.
 pub fn others_mode(path: &Path) -> std::io::Result<u32> {
     Ok(std::fs::metadata(path)?.mode() & 0o077)

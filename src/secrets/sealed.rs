@@ -141,7 +141,7 @@ impl Sealed<'_> {
         let mut bytes = Zeroizing::new(from_hex(&wrapped.data_key)?);
         let plain =
             decrypt(&key, &wrapped.nonce, &wrapped.context(), &mut bytes).map_err(|_| SealError::WrongKey)?;
-        let data_key: [u8; 32] = (&*plain).try_into().map_err(|_| SealError::Damaged)?;
+        let data_key: [u8; 32] = plain.try_into().map_err(|_| SealError::Damaged)?;
         Ok(Opened { data_key: Secret::new(data_key), wrapped: wrapped.clone() })
     }
 

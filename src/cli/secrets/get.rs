@@ -13,19 +13,22 @@ use crate::secrets::name::Name;
 
 pub fn run(args: GetArgs, desk: &mut Desk, out: &mut Out) -> Result<Ending, Fault> {
     let name = Name::parse(&args.name)?;
-    if !args.reveal && !(stdin().is_terminal() && stdout().is_terminal()) {
+    let is_watched = stdin().is_terminal() && stdout().is_terminal();
+    if !is_watched && !args.reveal {
         let text =
             "this is no terminal: a script or an AI agent may be reading, and what it reads it may keep";
         return Err(Plain::new(Kind::Usage, text).hint(format!("loom secrets get {name} --reveal")).into());
     }
     if let Some(value) = desk.env.get(name.as_str()).filter(|value| !value.is_empty()) {
-        out.line(out.foreign(value).into_owned());
+        let shown = out.foreign(value).into_owned();
+        out.line(shown);
         return Ok(Ending::Done);
     }
     desk.ask_passphrase()?;
     let found = chain::find(&desk.place, &BTreeSet::from([name.as_str().to_owned()]));
     if let Some(value) = found.value(name.as_str()) {
-        out.line(out.foreign(value.expose()).into_owned());
+        let shown = out.foreign(value.expose()).into_owned();
+        out.line(shown);
         return Ok(Ending::Done);
     }
     let kind = if found.troubles.is_empty() { Kind::Found } else { Kind::Unavailable };

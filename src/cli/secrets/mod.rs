@@ -26,7 +26,7 @@ use crate::cli::out::{Out, Paint};
 use crate::fault::{Fault, Kind, Plain};
 use crate::link::start::own_executable;
 use crate::paths::Paths;
-use crate::secrets::place::{Keys, Place, check_owner};
+use crate::secrets::place::{Keys, Place, check_owner, forbid_core_files};
 use crate::secrets::sealed::Holder;
 use crate::secrets::wrap::Cache;
 use crate::secrets::{chain, file};
@@ -35,6 +35,7 @@ use crate::settings::{process_env, process_environment};
 pub fn run(args: SecretsArgs, socket: Option<&Path>, out: &mut Out) -> Result<Ending, Fault> {
     // Before anything of that home is read.
     check_owner(&Paths::new(process_env()("HOME").map(PathBuf::from))?)?;
+    forbid_core_files();
     let context = Context::load(socket)?;
     let mut desk = Desk::new(context)?;
     match args.verb {
