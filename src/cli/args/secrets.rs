@@ -6,7 +6,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::values::Backend;
 
-/// keep secrets for servers: in the keychain or an encrypted file, never in plain text
+/// keep secrets for servers in the keychain or an encrypted file
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "secrets")]
 #[argh(
