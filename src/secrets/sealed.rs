@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(read(&file, &Opener::Phrase(&phrase)), Ok(sample()));
         assert_eq!(read(&file, &Opener::Phrase(&"another".into())), Err(SealError::WrongKey));
         let file = String::from_utf8_lossy(&file);
-        assert!(file.contains(r#""argon2id":{"work":{"memory_kib":65536,"passes":4},"salt":"#), "{file}");
+        assert!(file.contains(r#""argon2id":{"work":{"memory_kib":65536,"passes":8},"salt":"#), "{file}");
     }
 
     #[test]
