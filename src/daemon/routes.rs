@@ -1,6 +1,7 @@
 //! The ways of requests that are about a prompt, a resource or a completion: which server, and what it calls it.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::call::Outgoing;
@@ -12,7 +13,6 @@ use crate::mcp::catalog::Kind;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
 use crate::mcp::toolname::is_short;
-use crate::upstream::instance::InstanceId;
 use crate::upstream::purpose::{Purpose, Search};
 use crate::wire::code;
 use crate::wire::id::Id;
@@ -49,9 +49,8 @@ impl Switch {
         }
         let view = self.view_of(request.session)?;
         let servers = view.resources.route(&uri).servers;
-        let instances =
-            servers.iter().filter_map(|number| view.member(*number)).map(|one| one.instance).collect();
-        self.read_from(request, instances, None)
+        let names = servers.iter().filter_map(|number| view.member(*number)).map(|one| one.name.clone());
+        self.read_from(request, names.collect(), None)
     }
 
     /// A URI that nobody is known to have may be in a list that is not known yet.
@@ -63,20 +62,20 @@ impl Switch {
     fn read_from(
         &mut self,
         request: &Request<'_>,
-        instances: Vec<InstanceId>,
+        servers: Vec<Rc<str>>,
         error: Option<Box<str>>,
     ) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
         let view = self.view_of(request.session)?;
         let own = quote(&view.resources.route(&uri).own);
         let mut refusal = unknown(&uri);
-        for (place, instance) in instances.iter().enumerate() {
-            let Some(member) = view.members.iter().find(|member| member.instance == *instance) else {
+        for (place, server) in servers.iter().enumerate() {
+            let Some(member) = view.members.iter().find(|member| member.name == *server) else {
                 continue;
             };
-            let rest = instances[place + 1..].to_vec();
+            let rest = servers[place + 1..].to_vec();
             let search = Search { line: request.line.as_bytes().into(), rest, error: error.clone() };
-            let purpose = match instances.len() {
+            let purpose = match servers.len() {
                 1 if error.is_none() => Purpose::Plain,
                 _ => Purpose::Search(Box::new(search)),
             };

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::call::Outgoing;
 use super::ending::CallEnd;
+use super::local::ListKind;
 use super::request::{Refusal, Request};
 use super::session::SessionId;
 use super::switch::Switch;
@@ -74,12 +75,16 @@ impl Switch {
     /// `resources/unsubscribe`: the server is told when it was the last.
     pub fn unsubscribe(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
+        // It must not overtake the subscription that it ends.
+        if self.subscription_waits(request.session, &uri) && self.waits_for_resources(request) {
+            return Ok(());
+        }
         let view = self.view_of(request.session)?;
         let session = self.sessions.get_mut(&request.session).ok_or_else(super::call::gone)?;
         // What was never subscribed to, or is not any more, is as it should be.
         let subscription = session.subscriptions.remove(&*uri);
         let subscription = subscription.or_else(|| self.take_back(request.session, &view, &uri));
-        let last = subscription.filter(|subscription| !self.is_subscribed(subscription));
+        let last = subscription.filter(|subscription| !self.is_wanted(subscription));
         let found = last.and_then(|last| {
             let member = view.members.iter().find(|member| member.instance == last.instance)?;
             Some((member, quote(&last.own)))
@@ -97,6 +102,17 @@ impl Switch {
                 self.hand_over(request, member, outgoing)
             }
         }
+    }
+
+    /// Whether a subscription to this URI waits for the lists that say whose it is.
+    fn subscription_waits(&self, session: SessionId, uri: &str) -> bool {
+        let is_it = |line: &[u8]| {
+            let line = std::str::from_utf8(line).unwrap_or_default();
+            scan::find_text(line, &["method"]).is_some_and(|method| method == "resources/subscribe")
+                && scan::find_text(line, &["params", "uri"]).is_some_and(|found| found == uri)
+        };
+        let mut lists = self.sessions.get(&session).into_iter().flat_map(|state| &state.lists);
+        lists.any(|list| matches!(&list.kind, ListKind::Way(_, line) if is_it(line)))
     }
 
     fn goes_at_once(&self, id: InstanceId, session: SessionId) -> bool {
@@ -127,6 +143,18 @@ impl Switch {
 
     fn is_subscribed(&self, subscription: &Subscription) -> bool {
         self.sessions.values().any(|session| session.subscriptions.values().any(|own| own == subscription))
+    }
+
+    /// Whether somebody is subscribed, or has asked to be.
+    fn is_wanted(&self, subscription: &Subscription) -> bool {
+        // A view that is being made anew may lead there.
+        let leads_there = |session: SessionId, uri: &str| {
+            let view = self.sessions.get(&session).and_then(|session| session.view.as_ref());
+            view.is_none_or(|view| view.resources.route(uri).own == *subscription.own)
+        };
+        let instance = self.instances.get(&subscription.instance);
+        let mut asked = instance.into_iter().flat_map(|instance| instance.calls.subscribing());
+        self.is_subscribed(subscription) || asked.any(|(session, uri)| leads_there(session, uri))
     }
 
     /// `notifications/resources/updated`: to whoever subscribed, under the URI it used; also of a part of what it
@@ -163,7 +191,7 @@ impl Switch {
     /// A client is gone: what nobody else subscribed to ends.
     pub fn drop_subscriptions(&mut self, subscriptions: impl Iterator<Item = Subscription>) {
         for one in subscriptions {
-            if !self.is_subscribed(&one) {
+            if !self.is_wanted(&one) {
                 let params = format!("{{\"uri\":{}}}", quote(&one.own));
                 self.send_errand(one.instance, "resources/unsubscribe", &params);
             }

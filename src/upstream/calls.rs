@@ -191,6 +191,14 @@ impl Calls {
         }
     }
 
+    /// Clients that have asked for a subscription and have no answer yet, and to which URI of theirs.
+    pub fn subscribing(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.open.values().filter_map(|open| match &open.asker {
+            Asker::Client { session, purpose: Purpose::Subscribe(uri), .. } => Some((*session, &**uri)),
+            _ => None,
+        })
+    }
+
     pub fn get(&self, id: u64) -> Option<&Open> {
         self.open.get(&id)
     }

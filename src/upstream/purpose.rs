@@ -1,5 +1,7 @@
 //! What becomes of the answers to clients' requests. Pure.
 
+use std::rc::Rc;
+
 /// What is done with the answer to a client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -31,8 +33,8 @@ impl Purpose {
 pub struct Search {
     /// The client's line.
     pub line: Box<[u8]>,
-    /// Instances, the next one first.
-    pub rest: Vec<u32>,
+    /// Their names, the next one first.
+    pub rest: Vec<Rc<str>>,
     /// The first error that said more than that the resource is not known, as JSON.
     pub error: Option<Box<str>>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::cast::{Role, Sharing};
 use super::server;
 use super::support::home::wait_until;
 use super::world::{Outcome, Record, World};
@@ -17,6 +18,8 @@ struct Seen {
     saw: usize,
     answered: usize,
     cancelled: usize,
+    /// The processes that saw it.
+    processes: Vec<u32>,
 }
 
 #[derive(Default)]
@@ -64,7 +67,10 @@ impl Audit {
                 _ => seen.entry(nonce.to_owned()).or_default(),
             };
             match what {
-                "saw" => entry.saw += 1,
+                "saw" => {
+                    entry.saw += 1;
+                    entry.processes.extend(words.next().and_then(|pid| pid.parse::<u32>().ok()));
+                }
                 "answered" => entry.answered += 1,
                 "cancelled" => entry.cancelled += 1,
                 _ => panic!("seed {}: {name} noted: {line}\n{}", world.seed, &text[from..]),
@@ -74,6 +80,27 @@ impl Audit {
     }
 }
 
+/// A process of a server for one client, or for one workspace, must have seen nobody else's requests.
+fn strangers(role: &Role, records: &BTreeMap<String, Record>, seen: &BTreeMap<String, Seen>) -> Vec<String> {
+    let whose = |nonce: &str| match role.sharing {
+        Sharing::Everybody => None,
+        Sharing::Client => nonce.split_once('-').map(|(client, _)| client.to_owned()),
+        Sharing::Workspace => records.get(nonce)?.roots.clone(),
+    };
+    let mut owners: BTreeMap<u32, (String, String)> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (nonce, seen) in seen {
+        for process in &seen.processes {
+            let Some(own) = whose(nonce) else { continue };
+            let (first, owner) = owners.entry(*process).or_insert_with(|| (nonce.clone(), own.clone()));
+            if *owner != own {
+                faults.push(format!("one process of {} saw {first} and {nonce}: {owner}, {own}", role.name));
+            }
+        }
+    }
+    faults
+}
+
 fn differences(
     world: &World,
     records: &BTreeMap<String, Record>,
@@ -81,6 +108,7 @@ fn differences(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     for (number, of_server) in seen.iter().enumerate() {
+        faults.extend(strangers(&world.roles[number], records, of_server));
         for (nonce, seen) in of_server {
             let Some(record) = records.get(nonce) else {
                 faults
@@ -117,6 +145,11 @@ fn overdone(world: &World, record: &Record, seen: &Seen) -> Option<&'static str>
     let again = match record.method {
         "tools/call" => 0,
         _ => world.ledger.daemon_deaths(record.began, record.ended),
+    };
+    // A search begins anew when the server that it waits for goes.
+    let again = match record.searches {
+        true => again + world.ledger.registry_changes(record.began, record.ended),
+        false => again,
     };
     if seen.saw > 1 + again {
         return Some("seen more than once");

@@ -38,8 +38,8 @@ pub fn run(seed: u64, length: Duration) {
     let mut faults = Faults::new(seed);
     faults.write_registry(&home, &world);
     home.loom_ok(&["start"]);
+    let mut processes = Processes::new(&home);
     let mut director = Director { home, world, clients: Vec::new() };
-    let mut processes = Processes::default();
     let mut audit = Audit::default();
     director.clients = (0..CLIENTS).map(|number| director.begin_client(number)).collect();
     let began = Instant::now();
@@ -50,7 +50,7 @@ pub fn run(seed: u64, length: Duration) {
         director.world.enter(Phase::Traffic);
         faults.play(&director, scene);
         director.bring_to_rest(&mut faults, &mut audit);
-        processes.compare(&director.home);
+        processes.compare(&director.home, &director.world.roles, CLIENTS);
         scenes += 1;
         say(&format!(
             "soak: {:5.0} s, scene {scenes}, {}",
@@ -61,8 +61,9 @@ pub fn run(seed: u64, length: Duration) {
             break;
         }
     }
-    director.end(&processes);
-    say(&format!("soak: seed {seed}: no difference; faults: {}", faults.summary()));
+    director.end(&mut processes);
+    let (faults, processes) = (faults.summary(), processes.summary());
+    say(&format!("soak: seed {seed}: no difference; {processes}; faults: {faults}"));
 }
 
 impl Director {
@@ -116,14 +117,14 @@ impl Director {
     }
 
     /// Everybody leaves.
-    fn end(mut self, processes: &Processes) {
+    fn end(mut self, processes: &mut Processes) {
         self.world.enter(Phase::Leave);
         for client in std::mem::take(&mut self.clients) {
             if client.join().is_err() {
                 panic!("{}", self.world.failure().unwrap_or_else(|| "a client has ended: see above".into()));
             }
         }
-        processes.compare_end(&self.home);
+        processes.compare(&self.home, &self.world.roles, 0);
     }
 }
 

@@ -76,6 +76,10 @@ impl Ledger {
         self.count(from, to, |fault| matches!(fault, Fault::Registry(name) if name == server)) > 0
     }
 
+    pub fn registry_changes(&self, from: Instant, to: Instant) -> usize {
+        self.count(from, to, |fault| matches!(fault, Fault::Registry(_)))
+    }
+
     /// What happened around a moment, for a report.
     pub fn around(&self, now: Instant) -> Vec<String> {
         let entries = self.entries.lock().expect("nobody panics with this lock");

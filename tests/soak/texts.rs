@@ -131,13 +131,13 @@ pub fn reply(nonce: &str, step: usize) -> Reply {
     Reply { text, delay_ms, progress: if bits >> 20 & 3 == 0 { 2 } else { 0 } }
 }
 
-/// What a server writes of an answer that it got.
-pub fn heard_result(text: &str) -> String {
-    format!(r#"{{"result":{text}}}"#)
+/// What a server writes of an answer that it got, after so much progress under the question's token.
+pub fn heard_result(text: &str, progress: usize) -> String {
+    format!(r#"{{"result":{text},"progress":{progress}}}"#)
 }
 
-pub fn heard_error(text: &str) -> String {
-    format!(r#"{{"error":{text}}}"#)
+pub fn heard_error(text: &str, progress: usize) -> String {
+    format!(r#"{{"error":{text},"progress":{progress}}}"#)
 }
 
 /// Instead, when loom refused the question: its name for why.

@@ -52,6 +52,8 @@ pub struct Record {
     pub ended: Instant,
     /// Any server may have been asked.
     pub searches: bool,
+    /// The roots of its client, if they were the same all the time.
+    pub roots: Option<String>,
 }
 
 /// The clients with open requests at one server.

@@ -46,7 +46,7 @@ fn server_in(error: &str) -> Option<usize> {
 }
 
 /// The name of one of loom's errors, and its sentence.
-fn name_of(error: &str) -> Option<(String, String)> {
+pub fn name_of(error: &str) -> Option<(String, String)> {
     let named: Named = serde_json::from_str(error).ok()?;
     let known = ["usage", "unavailable", "not_running", "config"];
     known.contains(&&*named.data.kind).then_some((named.data.code, named.message))
@@ -116,6 +116,7 @@ impl Actor {
             server,
             method: pending.method,
             outcome,
+            roots: (!self.has_moved_since(pending.began)).then(|| self.roots_now()),
             began: pending.began,
             ended: Instant::now(),
             searches: matches!(pending.want, Want::Search) || self.is_unsettled(server, pending),
@@ -227,7 +228,7 @@ impl Actor {
         if result != want && !self.may_come_from_others(server, pending, |name| of(name) == result) {
             return Err(format!("another result than the server's: {}", difference(&want, result)));
         }
-        if let Some(missing) = self.courses.get(&pending.nonce).and_then(super::course::Course::missing) {
+        if let Some(missing) = self.missing(&pending.nonce) {
             return Err(format!("answered, but it lacks {missing}"));
         }
         self.note_subscription(pending);
@@ -249,8 +250,11 @@ impl Actor {
 
     fn server_error(&mut self, server: usize, pending: &Pending, error: &str) -> Result<(), String> {
         if let Some((name, text)) = name_of(error) {
-            if let Want::Task(nonce) = &pending.want {
-                self.ask_again(nonce);
+            match &pending.want {
+                // The registry has lost its server.
+                Want::Task(nonce) if name == "INVALID_PARAMS" => self.end_task(nonce),
+                Want::Task(nonce) => self.ask_again(nonce),
+                _ => {}
             }
             return self
                 .may_be_refused(server, pending, &name)
@@ -267,7 +271,7 @@ impl Actor {
             _ if !own => Err("another error than the server's".into()),
             _ if self.may_come_from_others(server, pending, says) => Ok(()),
             _ if pending.ending != Ending::Fail => Err("an error, but the script ends otherwise".into()),
-            _ => match self.courses.get(&pending.nonce).and_then(super::course::Course::missing) {
+            _ => match self.missing(&pending.nonce) {
                 Some(missing) => Err(format!("answered, but it lacks {missing}")),
                 None => Ok(()),
             },
@@ -283,6 +287,16 @@ impl Actor {
     /// Whether the registry may not have had its server all the time.
     fn is_unsettled(&self, server: usize, pending: &Pending) -> bool {
         self.world.ledger.unsettled(&self.world.roles[server].name, pending.began, Instant::now())
+    }
+
+    /// What a script should have brought and has not.
+    pub fn missing(&mut self, nonce: &str) -> Option<String> {
+        let deaths = |from| self.world.ledger.daemon_deaths(from, Instant::now());
+        let course = self.courses.get_mut(nonce)?;
+        if deaths(course.began) > 0 {
+            course.updates.iter_mut().for_each(|due| due.must = false);
+        }
+        course.missing()
     }
 
     /// Whether one of loom's own errors is in order.

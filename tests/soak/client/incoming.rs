@@ -43,6 +43,7 @@ impl Actor {
             (Some(method), None, None, None) => self.notification(method, params.unwrap_or("{}")),
             (None, Some(id), Some(result), None) => self.answer(id, Ok(result.get())),
             (None, Some(id), None, Some(error)) => self.answer(id, Err(error.get())),
+            (None, None, None, Some(error)) => self.nameless_error(error.get()),
             _ => self.differ("neither a question, nor a notification, nor an answer"),
         }
     }

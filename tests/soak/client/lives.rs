@@ -21,12 +21,21 @@ pub fn folder_roots(folder: &Path) -> String {
     format!(r#"{{"roots":[{{"uri":"file://{}","name":"{name}"}}]}}"#, folder.display())
 }
 
-/// One of the workspaces; equal texts are one workspace.
-fn workspace(number: u64) -> String {
-    format!(
-        r#"{{"_meta":{{"odd":1e400,"\u0061":"ü"}},"roots" : [ {{"name":"w{number}","uri":"file:///tmp"}},{{"uri":"file:///w{number}"}} ]}}"#
-    )
+/// One of the workspaces as a client tells it, in one of several spellings.
+fn spelled(number: u64, spelling: u64) -> String {
+    match spelling {
+        0 => format!(
+            r#"{{"_meta":{{"odd":1e400,"\u0061":"ü"}},"roots" : [ {{"name":"x","uri":"file:///tmp"}},{{"uri":"file:///w{number}"}} ]}}"#
+        ),
+        1 => format!(r#"{{"roots":[{{"uri":"file:///w{number}/"}},{{"uri":"file:///tmp","more":1e400}}]}}"#),
+        _ => format!(
+            r#"{{"roots":[{{"uri":"file:///tmp/"}},{{"uri":"file:///tmp"}},{{"uri":"file:\u002f//w{number}"}}]}}"#
+        ),
+    }
 }
+
+/// So many spellings there are.
+const SPELLINGS: u64 = 3;
 
 impl Actor {
     /// The handshake.
@@ -39,8 +48,7 @@ impl Actor {
             Abilities::Nothing => "{}",
         };
         if self.abilities == Abilities::All {
-            let text = workspace(self.chance.below(WORKSPACES));
-            self.roots.push((Instant::now(), text));
+            self.open_workspace();
         }
         let params = format!(
             r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"clientInfo":{{"name":"soak","version":"{}"}}}}"#,
@@ -63,11 +71,22 @@ impl Actor {
         Ok(())
     }
 
+    fn open_workspace(&mut self) {
+        self.workspace = self.chance.below(WORKSPACES);
+        let spellings = (0..SPELLINGS).map(|spelling| spelled(self.workspace, spelling));
+        self.roots.push((Instant::now(), spellings.collect()));
+    }
+
+    /// The result of `roots/list`.
+    pub fn tell_roots(&mut self) -> String {
+        let spelling = self.chance.below(SPELLINGS);
+        spelled(self.workspace, spelling)
+    }
+
     /// Another folder is opened.
     pub fn move_roots(&mut self) {
         if self.abilities == Abilities::All {
-            let text = workspace(self.chance.below(WORKSPACES));
-            self.roots.push((Instant::now(), text));
+            self.open_workspace();
             self.loosen(|course| {
                 let dues = course.logs.iter_mut().chain(course.updates.iter_mut());
                 dues.for_each(|due| due.must = false);
@@ -86,6 +105,10 @@ impl Actor {
         self.roots.last().is_some_and(|(at, _)| *at + MOVED >= when)
     }
 
+    pub fn roots_now(&self) -> String {
+        self.roots.last().and_then(|(_, spellings)| spellings.first().cloned()).unwrap_or_default()
+    }
+
     /// Goes away, in one of two ways, and comes back as somebody new.
     pub fn leave(&mut self) {
         match self.chance.percent(50) {
@@ -99,8 +122,9 @@ impl Actor {
         self.lines = 0;
         self.timers.clear();
         self.asked.clear();
+        self.nameless.clear();
         self.settled.clear();
-        self.tasks.clear();
+        self.forget_tasks();
         self.courses.clear();
         self.tokens.clear();
         self.subscriptions.clear();

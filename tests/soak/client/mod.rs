@@ -2,6 +2,7 @@
 //! model.
 
 mod answers;
+mod asking;
 mod course;
 mod incoming;
 mod lives;
@@ -13,11 +14,13 @@ mod questions;
 mod requests;
 mod rows;
 mod script;
-mod strange;
 mod tasks;
+mod wrong;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::fs::File;
+use std::io::Write;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
@@ -100,6 +103,8 @@ pub struct Actor {
     command: Box<dyn Fn() -> Command + Send>,
     pipe: Pipe,
     trail: VecDeque<String>,
+    /// Everything, for whoever looks for a fault: `SOAK_TRACE` names the folder.
+    trace: Option<File>,
     start: Instant,
     /// Lines written in this life.
     lines: u64,
@@ -115,10 +120,14 @@ pub struct Actor {
     tasks: BTreeMap<String, tasks::Task>,
     /// Nonces of requests that ended without their server's answer: it may not know yet.
     faded: VecDeque<String>,
+    /// The errors without an id that are due.
+    nameless: VecDeque<&'static str>,
     level: Level,
     subscriptions: BTreeMap<String, Subscription>,
-    /// Since when the results of `roots/list` hold; the last is in force.
-    roots: Vec<(Instant, String)>,
+    /// Since when which results of `roots/list` hold; the last are in force.
+    roots: Vec<(Instant, Vec<String>)>,
+    /// The workspace that it has open.
+    workspace: u64,
     /// By the kind of a list: the last one had, and whether loom has said since that it changed.
     lists: [Option<String>; 4],
     told: [bool; 4],
@@ -146,6 +155,10 @@ impl Actor {
             pipe,
             command,
             trail: VecDeque::new(),
+            trace: std::env::var_os("SOAK_TRACE").and_then(|folder| {
+                let name = format!("{}-{number}", world.seed);
+                File::create(Path::new(&folder).join(name)).ok()
+            }),
             start: Instant::now(),
             lines: 0,
             minted: 0,
@@ -157,9 +170,11 @@ impl Actor {
             settled: VecDeque::new(),
             tasks: BTreeMap::new(),
             faded: VecDeque::new(),
+            nameless: VecDeque::new(),
             level: Level::Unset,
             subscriptions: BTreeMap::new(),
-            roots: vec![(Instant::now(), lives::folder_roots(folder))],
+            roots: vec![(Instant::now(), vec![lives::folder_roots(folder)])],
+            workspace: 0,
             lists: [const { None }; 4],
             told: [false; 4],
             known: [false; 4],
@@ -177,7 +192,7 @@ impl Actor {
         let mut rest_by = Instant::now();
         loop {
             let (phase, number) = self.world.phase();
-            let is_open = !self.open.is_empty() || !self.asked.is_empty();
+            let is_open = !self.open.is_empty() || !self.asked.is_empty() || !self.nameless.is_empty();
             if phase == Phase::Traffic {
                 rest_by = Instant::now() + REST;
             } else if Instant::now() > rest_by && is_open {
@@ -282,7 +297,12 @@ impl Actor {
             self.trail.pop_front();
         }
         let cut = String::from_utf8_lossy(&line[..line.len().min(TRAIL_LINE)]).into_owned();
-        self.trail.push_back(format!("{:9.3} {way} {cut}", self.start.elapsed().as_secs_f64()));
+        let line = format!("{:9.3} {way} {cut}", self.start.elapsed().as_secs_f64());
+        if let Some(file) = &mut self.trace {
+            // A trace that is not written is no difference.
+            let _ = writeln!(file, "{line}");
+        }
+        self.trail.push_back(line);
     }
 
     /// How this client is called in nonces.
@@ -294,7 +314,7 @@ impl Actor {
     fn differ(&self, text: &str) -> ! {
         let now = Instant::now();
         self.world.fail(format!(
-            "seed {}, client {} (life {}, {:?}, proxy {}) at {:.3} s: {text}\nlevel {:?}, roots {:?}, subscriptions {:?}\nlast messages:\n{}\nfaults:\n{}",
+            "seed {}, client {} (life {}, {:?}, proxy {}) at {:.3} s: {text}\nlevel {:?}, roots {:?}, subscriptions {:?}\ntimers {:?}, asked {:?}, phase {:?}\nlast messages:\n{}\nfaults:\n{}",
             self.world.seed,
             self.number,
             self.life,
@@ -304,6 +324,9 @@ impl Actor {
             self.level,
             self.roots,
             self.subscriptions,
+            self.timers,
+            self.asked,
+            self.world.phase(),
             self.trail.iter().cloned().collect::<Vec<_>>().join("\n"),
             self.world.ledger.around(now).join("\n"),
         ));

@@ -1,5 +1,7 @@
 //! Notifications: progress, log messages, changed resources.
 
+use std::time::Instant;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -27,6 +29,11 @@ struct Updated {
     by: Mark,
 }
 
+#[derive(Deserialize)]
+struct Notice {
+    nonce: String,
+}
+
 /// Whose script it is, and which message of its kind.
 #[derive(Deserialize)]
 struct Mark {
@@ -35,15 +42,11 @@ struct Mark {
 }
 
 impl Actor {
-    /// What nobody knows reaches the client whose call it is, or nobody.
+    /// What nobody knows reaches the client whose request it is, or nobody.
     pub fn unknown_notice(&mut self, params: &str) {
-        #[derive(Deserialize)]
-        struct Notice {
-            nonce: String,
-        }
         let own = serde_json::from_str(params).is_ok_and(|Notice { nonce }| nonce.starts_with(&self.tag()));
         if !own {
-            self.differ("an unknown notification of another's call");
+            self.differ("an unknown notification of another's request");
         }
     }
 
@@ -87,7 +90,9 @@ impl Actor {
             Level::Set(least) | Level::Moving(least) if level < least => {
                 self.differ("a log message that is not urgent enough")
             }
-            Level::Unset if !self.used[server] => self.differ("a log message of a server never used"),
+            Level::Unset if !self.used[server] && !self.may_have_strayed() => {
+                self.differ("a log message of a server never used");
+            }
             Level::Unset | Level::Set(_) | Level::Moving(_) => {}
         }
         if data.nonce.starts_with(&self.tag()) {
@@ -135,6 +140,11 @@ impl Actor {
                 self.differ(&text);
             }
         }
+    }
+
+    /// Whether a request may have been brought to other servers than its own, while the registry changed.
+    fn may_have_strayed(&self) -> bool {
+        self.world.ledger.registry_changes(self.start, Instant::now()) > 0
     }
 
     /// What is not tied to a request may still come of one that was taken back, but not of one that was answered.

@@ -61,7 +61,7 @@ impl Actor {
             return self
                 .send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-1,"message":"late"}}}}"#));
         };
-        let task = course.task.clone();
+        let (task, server) = (course.task.clone(), course.server);
         let question = course.questions.get_mut(step.wrapping_sub(1));
         let Some(question) = question.filter(|question| !question.came || repeats) else {
             self.differ("a question that is not in the script, or came before")
@@ -74,7 +74,8 @@ impl Actor {
         if method != want_method || params != flat(&want) {
             self.differ(&format!("another question than the server's: {want_method} {want}"));
         }
-        if !self.can(topic) {
+        let nobodys = topic == Topic::Roots && self.world.roles[server].sharing != Sharing::Client;
+        if !self.can(topic) || (nobodys && !repeats) {
             self.differ("a question that this client cannot be asked");
         }
         let reply = texts::reply(&nonce, step);
@@ -88,7 +89,7 @@ impl Actor {
             self.differ("a question of nobody's");
         }
         self.settle(id);
-        let roots = self.roots.last().map(|(_, text)| text.clone()).unwrap_or_default();
+        let roots = self.tell_roots();
         self.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{roots}}}"#));
     }
 
@@ -116,9 +117,10 @@ impl Actor {
             Ok(text) => ("result", text),
             Err(text) => ("error", text),
         };
+        let progress = if has_token { progress } else { 0 };
         let told = match reply.text {
-            Ok(_) => texts::heard_result(text),
-            Err(_) => texts::heard_error(text),
+            Ok(_) => texts::heard_result(text, progress),
+            Err(_) => texts::heard_error(text, progress),
         };
         if let Some(question) =
             self.courses.get_mut(&nonce).and_then(|course| course.questions.get_mut(step - 1))
@@ -150,10 +152,13 @@ impl Actor {
         }
         if question.topic == Topic::Roots && role.sharing == Sharing::Workspace {
             let known =
-                self.roots_since(course.began).any(|roots| flat(&texts::heard_result(roots)) == heard);
+                self.roots_since(course.began).any(|roots| flat(&texts::heard_result(roots, 0)) == heard);
             return if known { Ok(()) } else { Err(format!("not this client's roots: {:?}", self.roots)) };
         }
         if heard == texts::heard_refusal("NOT_ASKED") {
+            if question.topic == Topic::Roots && role.sharing == Sharing::Everybody {
+                return Ok(());
+            }
             let shared = self.may_be_shared(course.server)
                 && self.world.is_shared_since(course.server, self.number, course.began);
             return match (question.came, self.can(question.topic)) {
@@ -174,6 +179,7 @@ impl Actor {
     fn roots_since(&self, since: Instant) -> impl Iterator<Item = &str> {
         let ends =
             self.roots.iter().skip(1).map(|(at, _)| *at + ROOTS_LATE).chain([Instant::now() + ROOTS_LATE]);
-        self.roots.iter().zip(ends).filter(move |(_, end)| *end >= since).map(|((_, text), _)| text.as_str())
+        let late = self.roots.iter().zip(ends).filter(move |(_, end)| *end >= since);
+        late.flat_map(|((_, spellings), _)| spellings.iter().map(String::as_str))
     }
 }

@@ -36,7 +36,7 @@ impl Actor {
                         rows.last()
                     ));
                 }
-                whole = false;
+                whole &= role.fleeting;
                 continue;
             }
             common = true;

@@ -6,9 +6,9 @@ use super::super::cast::Sharing;
 use super::super::ledger::Fault;
 use super::super::lists;
 use super::super::play::{Noise, Step, Topic};
+use super::asking::Plan;
 use super::course::Course;
 use super::pending::{Ending, Want};
-use super::requests::Plan;
 use super::{Actor, Level};
 
 const TOPICS: [Topic; 5] = [Topic::Sampling, Topic::Form, Topic::Url, Topic::Roots, Topic::Odd];
@@ -83,7 +83,11 @@ impl Actor {
             due.must = matches!(self.level, Level::Set(level) if due.level >= level);
         }
         let role = &self.world.roles[server];
-        let moves = role.fleeting || (role.sharing == Sharing::Workspace && self.has_moved_lately());
+        // A fresh daemon hears of subscriptions again, which takes its time.
+        let now = Instant::now();
+        let replayed = self.world.ledger.daemon_deaths(now, now) > 0;
+        let moves =
+            role.fleeting || replayed || (role.sharing == Sharing::Workspace && self.has_moved_lately());
         for due in &mut course.updates {
             let mut own = self.subscriptions.values();
             due.must = own.any(|one| one.server == server && one.own == due.uri && one.certain) && !moves;

@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 
 use super::super::cast::Sharing;
 use super::super::texts::{self, flat};
+use super::super::world::Outcome;
+use super::asking::Plan;
 use super::params::Twin;
 use super::pending::{Pending, Want};
-use super::requests::Plan;
 use super::{Actor, Timer};
 
 const STATES: [&str; 4] = ["working", "completed", "failed", "cancelled"];
@@ -26,6 +27,8 @@ pub struct Task {
     cancelled: bool,
     /// Its result has been had, or it is lost.
     over: bool,
+    /// As far as this client knows its server works on it, and may ask.
+    under_way: bool,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +87,9 @@ impl Actor {
             state: self.tasks.get(nonce).map_or("working", |task| task.state),
             cancelled: false,
             over: false,
+            under_way: true,
         };
+        self.world.arrives(server, self.number);
         self.tasks.insert(nonce.clone(), task);
         let ms = self.chance.below(200);
         self.later(ms, Timer::AskTask(nonce.clone()));
@@ -114,7 +119,7 @@ impl Actor {
         let Some(task) = self.tasks.get(nonce).cloned() else { return Err("no such task".into()) };
         if pending.method == "tasks/result" {
             self.task_result(nonce, &task, result)?;
-            if let Some(missing) = self.courses.get(nonce).and_then(super::course::Course::missing)
+            if let Some(missing) = self.missing(nonce)
                 && !task.cancelled
             {
                 return Err(format!("the task is over, but it lacks {missing}"));
@@ -143,6 +148,9 @@ impl Actor {
         }
         if let Some(task) = self.tasks.get_mut(nonce) {
             task.state = state;
+        }
+        if state != "working" {
+            self.task_rests(nonce);
         }
         Ok(())
     }
@@ -202,7 +210,23 @@ impl Actor {
         }
     }
 
-    fn end_task(&mut self, nonce: &str) {
+    /// Its server asks nothing about it any more.
+    fn task_rests(&mut self, nonce: &str) {
+        let Some(task) = self.tasks.get_mut(nonce).filter(|task| task.under_way) else { return };
+        task.under_way = false;
+        self.world.departs(task.server, self.number, Outcome::Answered);
+    }
+
+    /// The client is gone.
+    pub fn forget_tasks(&mut self) {
+        for nonce in self.tasks.keys().cloned().collect::<Vec<_>>() {
+            self.task_rests(&nonce);
+        }
+        self.tasks.clear();
+    }
+
+    pub fn end_task(&mut self, nonce: &str) {
+        self.task_rests(nonce);
         if let Some(task) = self.tasks.get_mut(nonce) {
             task.over = true;
         }

@@ -2,6 +2,7 @@
 //! writes down what it has seen.
 
 mod books;
+mod errands;
 mod run;
 mod stage;
 mod tasks;

@@ -6,36 +6,40 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::cast;
 use super::super::lists::{self, Kind};
-use super::super::play::{LEVELS, Noise, Step, Topic, WITHDRAW_MS};
+use super::super::play::{Noise, Step, Topic, WITHDRAW_MS};
 use super::super::texts;
 use super::books::Books;
 use super::run::{Envelope, Run};
 use super::tasks::Tasks;
 
-/// Rows of a list that go into one page.
-const PAGE: usize = 3;
-
 pub struct Stage {
     pub name: String,
+    /// Its lists may change.
+    changing: bool,
     pub books: Books,
     pub runs: HashMap<String, Run>,
     pub tasks: Tasks,
     /// When, which run, at which of its turns.
     due: BinaryHeap<Reverse<(Instant, String, u64)>>,
-    /// Questions that have no answer yet: the run of each.
-    asked: HashMap<String, String>,
+    /// Questions that have no answer yet: the run of each, and how much progress was told.
+    asked: HashMap<String, (String, usize)>,
     /// Ids that are no longer open.
-    over: HashSet<String>,
+    pub over: HashSet<String>,
     /// The least urgent log messages that are wanted.
-    level: usize,
-    subscribed: HashSet<String>,
+    pub level: usize,
+    pub subscribed: HashSet<String>,
 }
 
 impl Stage {
     pub fn open(name: &str, folder: &Path) -> io::Result<Self> {
         Ok(Stage {
             name: name.to_owned(),
+            changing: cast::roles().iter().any(|role| role.name == name && role.changing),
             books: Books::open(folder, name)?,
             runs: HashMap::new(),
             tasks: Tasks::default(),
@@ -74,14 +78,16 @@ impl Stage {
         match (envelope.method, id) {
             (Some(method), Some(id)) => self.request(&id, &method, params),
             (Some(method), None) => {
-                if method == "notifications/cancelled" {
-                    self.cancelled(params)?;
+                match method.as_str() {
+                    "notifications/cancelled" => self.cancelled(params)?,
+                    "notifications/progress" => self.progress(params)?,
+                    _ => {}
                 }
                 Ok(true)
             }
             (None, Some(id)) => match (envelope.result, envelope.error) {
-                (Some(result), _) => self.answered(&id, texts::heard_result(result.get())),
-                (None, Some(error)) => self.answered(&id, heard_error(error.get())),
+                (Some(result), _) => self.answered(&id, |told| texts::heard_result(result.get(), told)),
+                (None, Some(error)) => self.answered(&id, |told| heard_error(error.get(), told)),
                 (None, None) => Ok(true),
             },
             (None, None) => Ok(true),
@@ -93,7 +99,7 @@ impl Stage {
             self.errand(id, method, params)?;
             return Ok(true);
         };
-        self.books.note("saw", &format!("{} {method}", run.nonce))?;
+        self.books.note("saw", &format!("{} {}", run.nonce, std::process::id()))?;
         if let Some(uri) = &run.uri {
             match method {
                 "resources/subscribe" => drop(self.subscribed.insert(uri.clone())),
@@ -107,54 +113,6 @@ impl Stage {
         let id = id.to_owned();
         self.runs.insert(id.clone(), run);
         self.go_on(&id)
-    }
-
-    /// A request of loom's own.
-    fn errand(&mut self, id: &str, method: &str, params: &str) -> io::Result<()> {
-        let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
-        let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
-        let result = match (method, kind) {
-            ("initialize", _) => self.greeting(),
-            (_, Some(kind)) => self.page(kind, value["cursor"].as_str()),
-            ("logging/setLevel", _) => {
-                self.level = LEVELS.iter().position(|level| value["level"] == *level).unwrap_or_default();
-                "{}".into()
-            }
-            ("tasks/list", _) => self.task_page(value["cursor"].as_str().unwrap_or_default()),
-            ("resources/subscribe", _) => {
-                self.subscribed.extend(value["uri"].as_str().map(str::to_owned));
-                "{}".into()
-            }
-            ("resources/unsubscribe", _) => {
-                self.subscribed.remove(value["uri"].as_str().unwrap_or_default());
-                "{}".into()
-            }
-            _ => "{}".into(),
-        };
-        let style = format!("{}{method}{id}", self.name);
-        self.over.insert(id.to_owned());
-        self.write(&texts::answer(id, "result", &result, &style))
-    }
-
-    fn greeting(&self) -> String {
-        let odd = texts::odd(&self.name);
-        let capabilities = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}},"tools":{"listChanged":true}}"#;
-        format!(
-            r#"{{"protocolVersion":"2025-11-25",{odd},"capabilities":{capabilities},"serverInfo":{{"name":"{}","version":"1"}}}}"#,
-            self.name
-        )
-    }
-
-    fn page(&self, kind: Kind, cursor: Option<&str>) -> String {
-        let from = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
-        let rows = lists::rows(&self.name, kind, self.books.versions[kind as usize]);
-        let page: Vec<String> = rows.iter().skip(from).take(PAGE).map(lists::Row::own).collect();
-        let next = if from + PAGE < rows.len() {
-            format!(",\"nextCursor\":\"{}\"", from + PAGE)
-        } else {
-            String::new()
-        };
-        format!(r#"{{"{}":[{}]{next}}}"#, kind.member(), page.join(" ,\r"))
     }
 
     fn cancelled(&mut self, params: &str) -> io::Result<()> {
@@ -174,13 +132,27 @@ impl Stage {
         Ok(())
     }
 
+    /// Progress on a question of ours, whose token differs from its id in one character.
+    fn progress(&mut self, params: &str) -> io::Result<()> {
+        let Ok(Told { token }) = serde_json::from_str(params) else {
+            return self.books.note("stray", "progress-without-token");
+        };
+        // It may cross the end of its question, but the question must have been ours.
+        match self.asked.get_mut(&token.get().replace('!', "?")) {
+            Some((_, told)) => *told += 1,
+            None if token.get().contains('!') => {}
+            None => self.books.note("stray", token.get())?,
+        }
+        Ok(())
+    }
+
     /// A question of ours has its answer.
-    fn answered(&mut self, question: &str, text: String) -> io::Result<bool> {
-        let Some(id) = self.asked.remove(question) else { return Ok(true) };
+    fn answered(&mut self, question: &str, text: impl Fn(usize) -> String) -> io::Result<bool> {
+        let Some((id, told)) = self.asked.remove(question) else { return Ok(true) };
         let waits = self.runs.get_mut(&id).filter(|run| run.waits_for.as_deref() == Some(question));
         let Some(run) = waits else { return Ok(true) };
         run.waits_for = None;
-        run.asked.push(text);
+        run.asked.push(text(told));
         self.go_on(&id)
     }
 
@@ -256,6 +228,8 @@ impl Stage {
                 let uri = serde_json::to_string(uri).expect("texts are JSON");
                 ("notifications/resources/updated", texts::updated(&uri, &nonce, run.counts.updates))
             }
+            // A script that strayed here changes nothing: others of this server would not say so.
+            Step::Changed(_) if !self.changing => return Ok(()),
             Step::Changed(kind) => {
                 let kind = Kind::ALL[*kind];
                 self.books.lengthen(kind)?;
@@ -289,7 +263,7 @@ impl Stage {
         let task = run.is_task.then_some(nonce.as_str());
         run.waits_for = Some(question.clone());
         let (method, params) = texts::question(topic, &nonce, step, token.as_deref(), task);
-        self.asked.insert(question.clone(), id.to_owned());
+        self.asked.insert(question.clone(), (id.to_owned(), 0));
         self.write(&format!(r#"{{"jsonrpc":"2.0","id":{question},"method":"{method}","params":{params}}}"#))
     }
 
@@ -353,11 +327,17 @@ impl Stage {
     }
 }
 
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    token: &'a RawValue,
+}
+
 /// An error that is loom's own says so in its data.
-fn heard_error(error: &str) -> String {
+fn heard_error(error: &str, progress: usize) -> String {
     let value: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
     match value["data"]["code"].as_str() {
         Some(name) => texts::heard_refusal(name),
-        None => texts::heard_error(error),
+        None => texts::heard_error(error, progress),
     }
 }

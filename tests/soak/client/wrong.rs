@@ -1,4 +1,4 @@
-//! What no client should send: an id twice, notifications and answers to nothing.
+//! What no client should send, and what nobody acts on.
 
 use super::Actor;
 use super::pending::Want;
@@ -7,7 +7,7 @@ impl Actor {
     pub fn ask_wrongly(&mut self) {
         const UNKNOWN: Want = Want::Refusal(&["TOOL_NOT_FOUND"]);
         const PARAMS: Want = Want::Refusal(&["INVALID_PARAMS"]);
-        match self.chance.below(9) {
+        match self.chance.below(12) {
             0 => drop(self.ask_loom(
                 "tools/call",
                 r#"{"name":"s00__nothing","arguments":{"n":1e400}}"#,
@@ -19,6 +19,9 @@ impl Actor {
             4 => drop(self.ask_loom("logging/setLevel", r#"{"level":"loud"}"#, PARAMS)),
             5 => drop(self.ask_loom("tasks/get", r#"{"taskId":"nobody:1"}"#, PARAMS)),
             6 => drop(self.ask_loom("soak/unknown", "{}", Want::Refusal(&["METHOD_NOT_FOUND"]))),
+            8 => self.send_broken("no JSON at all \u{fc}", "PARSE_ERROR"),
+            9 => self.send_broken(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}"#, "PARSE_ERROR"),
+            10 => self.send_broken(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "INVALID_REQUEST"),
             7 => {
                 drop(self.ask_loom("resources/unsubscribe", r#"{"uri":"soak://never"}"#, Want::Exactly("{}")))
             }
@@ -26,8 +29,23 @@ impl Actor {
         }
     }
 
+    /// A line whose answer cannot name it.
+    fn send_broken(&mut self, line: &str, error: &'static str) {
+        self.nameless.push_back(error);
+        self.send(line);
+    }
+
+    /// An error without an id.
+    pub fn nameless_error(&mut self, error: &str) {
+        let name = super::answers::name_of(error).map(|(name, _)| name);
+        match self.nameless.pop_front() {
+            Some(want) if name.as_deref() == Some(want) => {}
+            want => self.differ(&format!("an error without an id, instead of {want:?}")),
+        }
+    }
+
     /// A second request with the id of one that is open.
-    pub fn ask_twice(&mut self) {
+    fn ask_twice(&mut self) {
         let open =
             self.open.iter().filter(|(_, one)| one.cancelled.is_none() && !one.twin && one.server.is_some());
         let ids: Vec<String> = open.map(|(id, _)| id.clone()).collect();
