@@ -26,7 +26,8 @@ bootstrap-local: ## from nothing to a running daemon: quick build, install, firs
 
 test: test-core test-peers ## everything that can fail
 
-test-core: lint ## lint, unit and integration tests
+test-core: lint ## lint, unit and integration tests (installs a keyring to test with)
+	scripts/install-keyring.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
 
 test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)

@@ -12,6 +12,8 @@ mod nearest;
 mod paths;
 mod proxy;
 mod registry;
+mod secret;
+mod secrets;
 mod servers;
 mod settings;
 mod upstream;
@@ -53,6 +55,8 @@ fn dispatch(name: &OsStr, words: Vec<OsString>) -> Result<Ending, Fault> {
             let ended = link::detach::run(&words[1..])?.filter(|status| !status.success());
             return Ok(ended.map_or(Ending::Done, |status| Ending::With(link::start::kind_of(status))));
         }
+        #[cfg(feature = "keychain")]
+        Some(secrets::keychain::VERB) => return secrets::keychain::helper::run().map(|()| Ending::Done),
         Some("__exec") => return upstream::exec::run(&words[1..]).map(|()| Ending::Done),
         _ => {}
     }

@@ -93,6 +93,26 @@ impl Paths {
         self.state_dir().join("environment.json")
     }
 
+    /// The encrypted secrets.
+    pub fn secrets_file(&self) -> PathBuf {
+        self.config_dir().join("secrets.enc")
+    }
+
+    /// `~/.local/share/loom/secrets.key`: what opens the encrypted secrets where nothing better does. In another tree.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.home.join(".local/share/loom/secrets.key")
+    }
+
+    /// Held by whoever changes secrets.
+    pub fn secrets_lock(&self) -> PathBuf {
+        self.state_dir().join("secrets.lock")
+    }
+
+    /// The names of the secrets that loom put into the keychain, which cannot be asked for them everywhere.
+    pub fn keychain_names(&self) -> PathBuf {
+        self.state_dir().join("keychain-names.json")
+    }
+
     pub fn logs_dir(&self) -> PathBuf {
         self.config_dir().join("logs")
     }

@@ -63,6 +63,12 @@ pub const TABLE: &[Setting] = &[
         "30s",
         "time for anything that is not a tool call",
     ),
+    row(
+        "secrets.onepassword",
+        "LOOM_SECRETS_ONEPASSWORD",
+        "",
+        "1Password vault to read secrets from; off by default",
+    ),
 ];
 
 const fn row(key: &'static str, env: &'static str, default: &'static str, doc: &'static str) -> Setting {
@@ -82,6 +88,8 @@ pub struct Settings {
     pub log: String,
     pub log_bytes: u64,
     pub proxy: ProxySettings,
+    /// The 1Password vault to read secrets from, if any.
+    pub onepassword: Option<String>,
     /// `[profiles.NAME]` of the file, for `loom proxy --tool-profile NAME`.
     pub profiles: BTreeMap<String, Profile>,
 }
@@ -155,6 +163,8 @@ impl Settings {
                 tool_timeout: values.get("proxy.tool_timeout", time),
                 control_timeout: values.get("proxy.control_timeout", time),
             },
+            onepassword: values
+                .get("secrets.onepassword", |text| Ok((!text.is_empty()).then(|| text.to_owned()))),
             profiles: written.profiles,
         };
         if values.mistakes.is_empty() {

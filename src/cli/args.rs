@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod registry;
+pub mod secrets;
 pub mod servers;
 pub mod tools;
 
@@ -12,6 +13,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::args::registry::RegistryArgs;
+use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
 use crate::cli::args::tools::ToolsArgs;
 use crate::cli::values::Limit;
@@ -40,6 +42,7 @@ pub enum Verb {
     Health(HealthArgs),
     Check(CheckArgs),
     Registry(RegistryArgs),
+    Secrets(SecretsArgs),
     Proxy(ProxyArgs),
     Daemon(DaemonArgs),
     Mcp(McpArgs),

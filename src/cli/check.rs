@@ -10,6 +10,8 @@ use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::{read, reason, source_word};
+use crate::cli::secrets;
+use crate::cli::secrets::needs::{Lack, lacks_json, render_lacks};
 use crate::cli::server_table::counted;
 use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
@@ -32,6 +34,8 @@ struct Report {
     errors: Vec<String>,
     warnings: Vec<String>,
     daemon: Option<(u32, String)>,
+    /// What servers of the daemon's registry lack.
+    lacks: Vec<Lack>,
 }
 
 /// One registry that somebody reads.
@@ -65,8 +69,14 @@ pub fn run(args: CheckArgs, socket: Option<&Path>, out: &mut Out) -> Result<Endi
 }
 
 fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
-    let mut report =
-        Report { registries: vec![], rivals: vec![], errors: vec![], warnings: vec![], daemon: None };
+    let mut report = Report {
+        registries: vec![],
+        rivals: vec![],
+        errors: vec![],
+        warnings: vec![],
+        daemon: None,
+        lacks: vec![],
+    };
     match Settings::load(paths, &process_env()) {
         Ok((_, warnings)) => report.warnings = warnings,
         Err(error) => report.errors.push(one_text(&error)),
@@ -76,6 +86,7 @@ fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
     look_at_registries(&mut report, flag.as_deref(), &cwd, paths);
     match Context::load(socket) {
         Ok(context) => {
+            report.lacks = secrets::lacks(&context);
             let hello = hello(Role::Cli, &context.cwd);
             match Client::connect(&context.socket, &hello, GREETING_WAIT) {
                 Ok(client) => {
@@ -152,15 +163,20 @@ fn render(report: &Report, home: &Path, out: &mut Out) {
     for warning in &report.warnings {
         out.line(format!("{}  {warning}", out.paint(Paint::Warn, "warning ")));
     }
+    render_lacks(&report.lacks, out);
     out.line(match &report.daemon {
         Some((pid, version)) => format!("daemon    runs (pid {pid}, version {version})"),
         None => "daemon    does not run".to_owned(),
     });
-    match report.error_count() {
-        0 => out.line(out.paint(Paint::Good, "no errors")),
-        1 => out.line(out.paint(Paint::Bad, "1 error")),
-        count => out.line(out.paint(Paint::Bad, &format!("{count} errors"))),
-    }
+    let missing = match report.lacks.len() as u64 {
+        0 => String::new(),
+        count => format!(", {}", counted(count, "missing value")),
+    };
+    let (paint, errors) = match report.error_count() as u64 {
+        0 => (Paint::Good, "no errors".to_owned()),
+        count => (Paint::Bad, counted(count, "error")),
+    };
+    out.line(format!("{}{}", out.paint(paint, &errors), out.paint(Paint::Warn, &missing)));
 }
 
 fn to_json(report: &Report) -> Value {
@@ -185,6 +201,7 @@ fn to_json(report: &Report) -> Value {
         "not_read": rivals,
         "errors": report.errors,
         "warnings": report.warnings,
+        "missing": lacks_json(&report.lacks),
         "daemon": report.daemon.as_ref().map(|(pid, version)| json!({ "pid": pid, "version": version })),
     })
 }
@@ -309,6 +326,12 @@ mod tests {
             errors: vec!["config.toml:1:1: what".into()],
             warnings: vec!["config.toml:2:1: unknown key".into()],
             daemon: Some((7, "0.1.0".into())),
+            lacks: vec![Lack {
+                server: "forge".into(),
+                optional: false,
+                text: "FORGE_TOKEN is not among the secrets".into(),
+                hint: Some("loom secrets set FORGE_TOKEN".into()),
+            }],
         };
         let mut out = Out::new(false, false);
         render(&report, Path::new("/home/ann"), &mut out);
@@ -320,8 +343,10 @@ mod tests {
         not read  ~/platform/gitops/mcp/context/registry.yaml
         error     config.toml:1:1: what
         warning   config.toml:2:1: unknown key
+        forge     FORGE_TOKEN is not among the secrets
+                  loom secrets set FORGE_TOKEN
         daemon    runs (pid 7, version 0.1.0)
-        2 errors
+        2 errors, 1 missing value
         ");
         assert_eq!(to_json(&report)["ok"], false);
     }

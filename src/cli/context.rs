@@ -25,6 +25,7 @@ const GIVE_WAY_WAIT: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Where a command runs.
+#[derive(Clone)]
 pub struct Context {
     pub paths: Paths,
     pub settings: Settings,

@@ -14,6 +14,7 @@ mod out;
 mod proxy;
 mod registry;
 mod reload;
+mod secrets;
 mod server_table;
 mod servers;
 mod start;
@@ -115,6 +116,7 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         }
         Verb::Mcp(args) => return mcp::run(args),
         Verb::Check(args) => return check::run(args, socket.as_deref(), out),
+        Verb::Secrets(args) => return secrets::run(args, socket.as_deref(), out),
         _ => {}
     }
     let context = Context::load(socket.as_deref())?;
@@ -131,7 +133,9 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
-        Verb::Version(_) | Verb::Mcp(_) | Verb::Check(_) => unreachable!("handled above, without a context"),
+        Verb::Version(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
+            unreachable!("handled above, without a context")
+        }
     }
 }
 

@@ -14,6 +14,10 @@ const VERB_ALIASES: &[(&str, &str)] = &[("tool", "tools"), ("server", "servers")
 const OPTION_ALIASES: &[(&str, &str)] =
     &[("--arguments", "--args"), ("--per-page", "--limit"), ("--page-size", "--limit")];
 
+/// Why `loom secrets set` takes no value. It is not repeated: it may be secret.
+pub const VALUE_IN_ARGV: &str = "a value on the command line can be read by every process of this machine, and stays in \
+                                 your shell's history: loom asks for it, or reads it with --from-stdin";
+
 /// Answers that end a walk early.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
@@ -40,7 +44,7 @@ pub fn normalise(words: &[String], top: &CommandInfoWithArgs) -> Result<Request,
             continue;
         }
         match word {
-            "--" => walk.here().positionals.extend(rest.by_ref().map(str::to_owned)),
+            "--" => rest.by_ref().try_for_each(|word| walk.positional(word))?,
             "-h" | "--help" => return Ok(Request::Help(walk.path())),
             "-V" | "--version" if walk.levels.len() == 1 => return Ok(Request::Version),
             "-" => walk.word(word)?,
@@ -127,15 +131,9 @@ impl<'a> Walk<'a> {
     /// A word that is not an option: a further verb, or an argument of this one.
     fn word(&mut self, word: &str) -> Result<(), Plain> {
         let spelled = self.spelled();
-        let level = self.here();
-        let node = level.node;
+        let node = self.here().node;
         if node.commands.is_empty() {
-            if level.positionals.len() >= node.positionals.len() && !level.is_repeating() {
-                let text = format!("`{spelled}` does not know what to do with `{word}`");
-                return Err(usage(text).hint(format!("{spelled} --help")));
-            }
-            level.positionals.push(word.to_owned());
-            return Ok(());
+            return self.positional(word);
         }
         let meant = VERB_ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, verb)| verb);
         let verbs = || node.commands.iter().map(|sub| sub.name);
@@ -153,6 +151,21 @@ impl<'a> Walk<'a> {
                 return Err(usage(text).hint(hint));
             }
         }
+        Ok(())
+    }
+
+    /// An argument of the innermost verb, if it takes one more.
+    fn positional(&mut self, word: &str) -> Result<(), Plain> {
+        let spelled = self.spelled();
+        let level = self.here();
+        if level.positionals.len() >= level.node.positionals.len() && !level.is_repeating() {
+            if spelled == "loom secrets set" {
+                return Err(usage(VALUE_IN_ARGV.to_owned()).hint(format!("{spelled} NAME")));
+            }
+            let text = format!("`{spelled}` does not know what to do with `{word}`");
+            return Err(usage(text).hint(format!("{spelled} --help")));
+        }
+        level.positionals.push(word.to_owned());
         Ok(())
     }
 

@@ -1,10 +1,11 @@
-//! Values of options: numbers and times, read with a message that says what was wanted.
+//! Values of options: numbers, times and such, read with a message that says what was wanted.
 
 use std::time::Duration;
 
 use argh::FromArgValue;
 
 use crate::duration;
+use crate::secrets::Source;
 
 /// A page number, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,17 @@ pub struct Wait(pub Duration);
 impl FromArgValue for Wait {
     fn from_arg_value(value: &str) -> Result<Self, String> {
         duration::parse(value).map(Wait).map_err(|_| "a time such as 500ms, 30s, 5m or 2h is wanted".into())
+    }
+}
+
+/// A source of secrets that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend(pub Source);
+
+impl FromArgValue for Backend {
+    fn from_arg_value(value: &str) -> Result<Self, String> {
+        let source = [Source::Keychain, Source::File].into_iter().find(|source| source.word() == value);
+        source.map(Backend).ok_or_else(|| "keychain or file is wanted".into())
     }
 }
 

@@ -147,6 +147,7 @@ impl Switch {
 
     /// A list could not be had: the last good one stays, marked stale.
     pub fn listing_failed(&mut self, id: InstanceId, kind: Kind, why: String) {
+        let why = self.vault.mask().text(&why).into_owned();
         let Some(instance) = self.instances.get_mut(&id) else { return };
         tracing::warn!(server = instance.name(), list = kind.member(), why, "no list");
         let list = instance.list_mut(kind);

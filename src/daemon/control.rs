@@ -12,6 +12,7 @@ use super::switch::{Phase, Switch};
 use super::views::ClientView;
 use crate::mcp::catalog::Kind;
 use crate::registry::spec::Sharing;
+use crate::secrets::place::Keys;
 use crate::upstream::instance::{Order, Scope};
 use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code;
@@ -29,6 +30,7 @@ impl Switch {
             "loom/reload" => self.reload_for_person()?,
             "loom/stop" => self.stop(),
             "loom/adopt" => self.adopt(params(request)?),
+            "loom/secrets/changed" => self.secrets_changed(&params(request)?),
             "loom/server/restart" => self.restart_server(&params::<Named>(request)?.name)?,
             "loom/calls" => return self.list_calls(request),
             "loom/calls/summary" => self.sum_up_calls(request)?,
@@ -52,7 +54,8 @@ impl Switch {
         json!({ "stopping": true, "pid": std::process::id() })
     }
 
-    fn adopt(&mut self, asked: Adopt) -> Value {
+    fn adopt(&mut self, mut asked: Adopt) -> Value {
+        self.vault.keys.adopt(Keys::take(&mut asked.environment));
         self.environment.adopt(asked.environment);
         // Whatever failed for want of a variable or a PATH may be tried at once.
         for instance in self.instances.values_mut() {

@@ -27,7 +27,8 @@ const USUAL_PATH: &[&str] =
     &["/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// Names that belong to the login session, whoever recorded what and when.
-const SESSION: &[&str] = &["HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"];
+const SESSION: &[&str] =
+    &["HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS"];
 
 impl Environment {
     /// `own` is this process's environment; `by_person` says whether a person's shell gave it.

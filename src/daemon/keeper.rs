@@ -13,6 +13,7 @@ use super::answer::shake_hands;
 use super::elsewhere;
 use super::launch::Start;
 use super::lives::{LifeEnd, Step};
+use super::secrets;
 use super::session::{Heard, read_or_rest};
 use super::switch::Shared;
 use crate::upstream::channel::Channel;
@@ -71,19 +72,28 @@ impl Drop for Kept {
             switch.keeper_failed(self.id);
         }
         switch.instance_gone(self.id);
+        switch.vault.forget(self.id);
         switch.calmer.notify_one();
     }
 }
 
 /// One life: from the start of a process, or of the transport to a server elsewhere, to its end.
 async fn live(shared: &Shared, id: InstanceId, wake: &Rc<Notify>) {
-    let prepared = shared.borrow_mut().prepare(id);
+    shared.borrow_mut().begin_life(id);
+    let Some(found) = secrets::fetch(shared, id, wake).await else {
+        return shared.borrow_mut().after_life(id, Ok(()));
+    };
+    let prepared = shared.borrow_mut().prepare(id, &found);
+    drop(found);
     let end = match prepared {
-        Ok((Start::Process(launch), log, bytes)) => {
+        Ok(Start::Process(launch)) => {
             let started = shared.borrow_mut().spawn(&launch);
+            // Its environment may be secret: not longer than it is needed.
+            drop(launch);
             match started {
                 Ok(started) => {
-                    let errors = tokio::task::spawn_local(stderr::keep(started.stderr, log, bytes));
+                    let (log, bytes, mask) = shared.borrow().log_of(id);
+                    let errors = tokio::task::spawn_local(stderr::keep(started.stderr, log, bytes, mask));
                     let process = Process {
                         process: started.process,
                         pid: started.pid,
@@ -95,7 +105,7 @@ async fn live(shared: &Shared, id: InstanceId, wake: &Rc<Notify>) {
                 Err(trouble) => Err(LifeEnd { end: End::NeverReady, trouble }),
             }
         }
-        Ok((Start::Elsewhere(address), ..)) => elsewhere::live(shared, id, wake, address).await,
+        Ok(Start::Elsewhere(address)) => elsewhere::live(shared, id, wake, address).await,
         Err(trouble) => Err(LifeEnd { end: End::NeverReady, trouble }),
     };
     let mut switch = shared.borrow_mut();

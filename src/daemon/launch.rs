@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
+use super::secrets;
 use super::switch::{Context, Switch};
 use crate::registry::Server;
 use crate::registry::environ;
@@ -11,6 +12,8 @@ use crate::registry::launch::{self, Address, LaunchError, Resolved};
 use crate::registry::spec::Spec;
 use crate::registry::template::Scope;
 use crate::registry::template::Why;
+use crate::secret::Secret;
+use crate::secrets::chain::Found;
 use crate::upstream::child::{Launch, SpawnError};
 use crate::upstream::instance::Scope as Whom;
 use crate::upstream::life::Trouble;
@@ -23,23 +26,31 @@ pub enum Start {
 }
 
 /// Resolves everything a start needs, or says by name what is missing.
-pub fn resolve(switch: &Switch, server: &Server, spec: &Spec, scope: &Whom) -> Result<Start, Trouble> {
+pub fn resolve(
+    switch: &Switch,
+    server: &Server,
+    spec: &Spec,
+    scope: &Whom,
+    found: &Found,
+) -> Result<Start, Trouble> {
     let registry = &switch.loaded.registry;
     let values = &switch.environment.values;
-    let env = |name: &str| values.get(name).filter(|value| !value.is_empty()).cloned();
+    let env = |name: &str| switch.variable(name);
+    let secret = |name: &str| env(name).map(Secret::new).or_else(|| found.value(name).cloned());
     let folder = match scope {
         Whom::Workspace(roots) => first_root(roots),
         Whom::Everybody | Whom::Client(_) => None,
     };
     let scope = Scope {
         env: &env,
+        secret: &secret,
         aliases: &registry.aliases,
         home: switch.context.paths.home(),
         repo: &registry.root,
         workspace: Some(folder.as_deref().unwrap_or(&registry.root)),
     };
     let ready = launch::resolve(server, spec, registry, &scope, &switch.context.exe)
-        .map_err(|error| Trouble { hint: missing_hint(switch, &error), ..Trouble::new(error.to_string()) })?;
+        .map_err(|error| trouble(switch, &error, found))?;
     let ready = match ready {
         Resolved::Process(ready) => ready,
         Resolved::Elsewhere(address) => return Ok(Start::Elsewhere(address)),
@@ -61,12 +72,23 @@ fn first_root(roots: &str) -> Option<PathBuf> {
     Some(percent_encoding::percent_decode_str(path).decode_utf8().ok()?.into_owned().into())
 }
 
-/// How to mend what is missing, where a person can.
+/// What is missing, and how to mend it, where a person can.
+fn trouble(switch: &Switch, error: &LaunchError, found: &Found) -> Trouble {
+    let text = format!("{error}{}", secrets::troubles(error, found));
+    let hint = secrets::hint(error, found).or_else(|| missing_hint(switch, error));
+    Trouble { hint, ..Trouble::new(text) }
+}
+
 fn missing_hint(switch: &Switch, error: &LaunchError) -> Option<String> {
     let LaunchError::Missing { missing, .. } = error else { return Some("loom check".into()) };
-    let unset = missing.iter().find(|missing| missing.why == Why::NotSet)?;
+    let first = |why: Why| missing.iter().find(|missing| missing.why == why);
+    if first(Why::Visible).is_some() {
+        return Some("put it into `env` of the server, which nobody else can read".into());
+    }
+    let unset = first(Why::NotSet)?;
     let secret = environ::looks_secret(&unset.name);
-    Some(switch.environment.hint(&switch.context.started_by, secret))
+    let hint = switch.environment.hint(&switch.context.started_by, secret);
+    Some(if secret { format!("{hint}, or `loom secrets set {}`", unset.name) } else { hint })
 }
 
 /// What a person can do about a process that cannot be started.

@@ -1,11 +1,14 @@
 //! What the switch decides about the lives of a server: when one begins, what its end means, how long it may idle.
 //! The keeper acts on it. Nothing here waits.
 
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::launch::{self, Start};
 use super::switch::{Phase, Switch};
+use crate::secret::mask::Mask;
+use crate::secrets::chain::Found;
 use crate::upstream::child::{self, Launch, Started};
 use crate::upstream::instance::{Demand, Instance, InstanceId, Order};
 use crate::upstream::life::{End, Next, ServerState, Trouble};
@@ -55,19 +58,31 @@ impl Switch {
         }
     }
 
-    pub fn prepare(&mut self, id: InstanceId) -> Result<(Start, std::path::PathBuf, u64), Trouble> {
+    /// A life begins, so far without a process.
+    pub fn begin_life(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.demand = Demand::None;
+            instance.state = ServerState::Starting;
+            instance.began = Instant::now();
+            instance.counts.answered = 0;
+        }
+    }
+
+    /// What to start.
+    pub fn prepare(&mut self, id: InstanceId, secrets: &Found) -> Result<Start, Trouble> {
         let Some(instance) = self.instances.get_mut(&id) else {
             return Err(Trouble::new("removed"));
         };
-        instance.demand = Demand::None;
-        instance.state = ServerState::Starting;
-        instance.began = Instant::now();
-        instance.counts.answered = 0;
         let server = instance.server.clone();
         let (spec, scope) = (instance.spec.clone(), instance.scope.clone());
-        let launch = launch::resolve(self, &server, &spec, &scope)?;
-        let log = self.context.paths.server_log(server.name.as_str());
-        Ok((launch, log, self.context.settings.log_bytes))
+        self.note_secrets(id, &spec, secrets);
+        launch::resolve(self, &server, &spec, &scope, secrets)
+    }
+
+    /// Where the standard error of an instance goes, the size at which that is rotated, and what is hidden in it.
+    pub fn log_of(&self, id: InstanceId) -> (PathBuf, u64, Mask) {
+        let name = self.instances.get(&id).map_or("removed", |instance| instance.name());
+        (self.context.paths.server_log(name), self.context.settings.log_bytes, self.vault.mask().clone())
     }
 
     pub fn spawn(&mut self, launch: &Launch) -> Result<Started, Trouble> {

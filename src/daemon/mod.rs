@@ -33,6 +33,7 @@ pub mod request;
 pub mod routes;
 pub mod run;
 pub mod scopes;
+pub mod secrets;
 pub mod session;
 pub mod status;
 pub mod subscriptions;

@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use crate::mcp::quote::quote;
 use crate::registry::environ::looks_secret;
+use crate::secret::mask::Mask;
 
 /// Longer texts are cut, in bytes.
 const SHOWN_MAX: usize = 2048;
@@ -29,10 +30,10 @@ const SECRET_STARTS: [&str; 10] =
 /// A shorter word is none of those.
 const SECRET_LEAST: usize = 16;
 
-/// A JSON text, redacted and cut.
-pub fn redacted(json: &str) -> Box<str> {
+/// A JSON text, redacted and cut; what `known` knows is hidden wherever it stands.
+pub fn redacted(json: &str, known: &Mask) -> Box<str> {
     let mut text = String::new();
-    let part = Part { text: &mut text, hide: false };
+    let part = Part { text: &mut text, known, hide: false };
     if part.deserialize(&mut serde_json::Deserializer::from_str(json)).is_err() {
         text.truncate(text.floor_char_boundary(SHOWN_MAX));
         text.push('…');
@@ -43,6 +44,7 @@ pub fn redacted(json: &str) -> Box<str> {
 /// Writes one value to the end of `text`. Fails when that is long enough.
 struct Part<'t> {
     text: &'t mut String,
+    known: &'t Mask,
     hide: bool,
 }
 
@@ -99,12 +101,14 @@ impl<'de> Visitor<'de> for Part<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        let shown = &value[..value.floor_char_boundary(SHOWN_MAX)];
-        self.push(&quote(&masked(shown)))
+        // A little more than is shown: a value that is cut would not be known.
+        let shown = &value[..value.floor_char_boundary(SHOWN_MAX + self.known.longest())];
+        let shown = self.known.text(shown);
+        self.push(&quote(&masked(&shown[..shown.floor_char_boundary(SHOWN_MAX)])))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Part { text, .. } = self;
+        let Part { text, known, .. } = self;
         text.push('[');
         let first = text.len();
         // The values of `["--token", "…"]` follow one another.
@@ -115,7 +119,7 @@ impl<'de> Visitor<'de> for Part<'_> {
                 text.push(',');
             }
             let item = text.len();
-            if items.next_element_seed(Part { text, hide })?.is_none() {
+            if items.next_element_seed(Part { text, known, hide })?.is_none() {
                 text.truncate(start);
                 break;
             }
@@ -127,7 +131,7 @@ impl<'de> Visitor<'de> for Part<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Part { text, .. } = self;
+        let Part { text, known, .. } = self;
         text.push('{');
         let first = text.len();
         let mut pair = Pair::default();
@@ -135,12 +139,12 @@ impl<'de> Visitor<'de> for Part<'_> {
             if text.len() > first {
                 text.push(',');
             }
-            text.push_str(&quote(&key));
+            text.push_str(&quote(&known.text(&key)));
             text.push(':');
             room(text)?;
             let start = text.len();
             let hide = is_secret(&key) || (pair.secret && key == "value");
-            members.next_value_seed(Part { text, hide })?;
+            members.next_value_seed(Part { text, known, hide })?;
             pair.saw(&key, start, text);
         }
         text.push('}');
@@ -274,6 +278,10 @@ fn known_secret(text: &str, at: usize) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shown(json: &str) -> Box<str> {
+        redacted(json, &Mask::default())
+    }
     use proptest::prelude::*;
 
     #[test]
@@ -294,7 +302,7 @@ mod tests {
             ("{}", "{}"),
             ("[]", "[]"),
         ] {
-            assert_eq!(&*redacted(given), want, "{given}");
+            assert_eq!(&*shown(given), want, "{given}");
         }
     }
 
@@ -321,17 +329,29 @@ mod tests {
     #[test]
     fn long_ones_are_cut_and_not_read_to_their_end() {
         let long = format!(r#"{{"a":"{}","b":tru"#, "ü".repeat(5000));
-        let shown = redacted(&long);
-        assert!(shown.len() <= SHOWN_MAX + '…'.len_utf8() && shown.ends_with('…'), "{shown}");
+        let cut = shown(&long);
+        assert!(cut.len() <= SHOWN_MAX + '…'.len_utf8() && cut.ends_with('…'), "{cut}");
         let hidden = format!(r#"{{"token":"{}","b":1}}"#, "x".repeat(5000));
-        assert_eq!(&*redacted(&hidden), r#"{"token":"***","b":1}"#);
+        assert_eq!(&*shown(&hidden), r#"{"token":"***","b":1}"#);
     }
 
     proptest! {
         #[test]
         fn never_panics(text in ".{0,80}") {
             masked(&text);
-            redacted(&text);
+            shown(&text);
+        }
+    }
+
+    #[test]
+    fn known_values_are_hidden_also_where_the_text_is_cut() {
+        let known = Mask::new(&["hunter2-hunter2".into()]);
+        let text =
+            redacted(r#"{"q":"select 'hunter2-hunter2'","hunter2-hunter2":["hunter2-hunter2"]}"#, &known);
+        assert_eq!(&*text, r#"{"q":"select '***'","***":["***"]}"#);
+        for before in SHOWN_MAX - 40..SHOWN_MAX {
+            let text = redacted(&format!("\"{}hunter2-hunter2\"", "x".repeat(before)), &known);
+            assert!(!text.contains("hunt"), "{before}");
         }
     }
 }

@@ -14,10 +14,12 @@ use tokio::time::timeout;
 
 use super::environment::Environment;
 use super::hello::Role;
+use super::secrets::Vault;
 use super::switch::{Context, Loaded, Phase, Shared, Switch};
 use super::{Options, catalogs, clock, http, lock, reload, session};
 use crate::fault::{Fault, Kind, Plain};
 use crate::paths::{Paths, check_socket};
+use crate::secrets::place::{Keys, forbid_core_files};
 use crate::upstream::instance::InstanceId;
 use crate::wire::reply;
 use crate::{file, log};
@@ -29,7 +31,7 @@ const SERVERS_END: Duration = Duration::from_secs(7);
 const DESCRIPTORS: u64 = 8192;
 
 /// Runs the daemon until it is stopped. Returns only an error that kept it from serving.
-pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<(), Fault> {
+pub fn run(options: Options, mut environment: BTreeMap<String, String>) -> Result<(), Fault> {
     if options.detach {
         // Fails only for a group leader, which then already has a session of its own.
         let _ = rustix::process::setsid();
@@ -44,6 +46,8 @@ pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<()
     }
     log::init(paths.daemon_log(), &options.settings.log, options.settings.log_bytes);
     raise_descriptor_limit();
+    forbid_core_files();
+    let vault = Vault::new(Keys::take(&mut environment));
     let environment = Environment::new(environment, options.by_person, paths);
     let context = Rc::new(Context {
         epoch: since_epoch_ms(),
@@ -62,7 +66,7 @@ pub fn run(options: Options, environment: BTreeMap<String, String>) -> Result<()
         .map_err(|error| Plain::new(Kind::Unavailable, format!("no event loop: {error}")))?;
     let local = LocalSet::new();
     // The set polls its own future whenever any task is woken: that one must have nothing to do.
-    let served = local.spawn_local(serve(context, environment, loaded, options.detach));
+    let served = local.spawn_local(serve(context, (environment, vault), loaded, options.detach));
     match local.block_on(&runtime, served) {
         Ok(result) => result,
         Err(error) => Err(Plain::new(Kind::Bug, format!("the daemon's main task ended: {error}")).into()),
@@ -125,7 +129,7 @@ fn own_binary() -> Result<PathBuf, Plain> {
 
 async fn serve(
     context: Rc<Context>,
-    environment: Environment,
+    (environment, vault): (Environment, Vault),
     loaded: Loaded,
     detached: bool,
 ) -> Result<(), Fault> {
@@ -133,7 +137,7 @@ async fn serve(
     let (phase, mut phases) = watch::channel(Phase::Run);
     let errors = context.paths.daemon_err();
     let socket = context.socket.clone();
-    let shared = Switch::new(context, environment, loaded, phase);
+    let shared = Switch::new(context, environment, vault, loaded, phase);
     shared.borrow_mut().stand_by();
     catalogs::forget_old(&shared.borrow().context.paths, &shared.borrow().loaded.registry);
     // These run as long as the daemon does, and end with its runtime.

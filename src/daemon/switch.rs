@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::environment::Environment;
 use super::guardian::Guardian;
 use super::metrics::Metrics;
+use super::secrets::Vault;
 use super::session::{CHUNK, Session, SessionId};
 use super::tap::Tap;
 use super::views::Views;
@@ -107,6 +108,7 @@ pub struct Switch {
     pub me: Weak<RefCell<Switch>>,
     pub context: Rc<Context>,
     pub environment: Environment,
+    pub vault: Vault,
     pub loaded: Loaded,
     pub http: HttpState,
     pub sessions: HashMap<SessionId, Session>,
@@ -142,6 +144,7 @@ impl Switch {
     pub fn new(
         context: Rc<Context>,
         environment: Environment,
+        vault: Vault,
         loaded: Loaded,
         phase: watch::Sender<Phase>,
     ) -> Shared {
@@ -151,6 +154,7 @@ impl Switch {
                 me: me.clone(),
                 context,
                 environment,
+                vault,
                 loaded,
                 http: HttpState::default(),
                 sessions: HashMap::default(),

@@ -177,8 +177,8 @@ impl Switch {
         let client = self.sessions.get(&request.session).map(|session| session.label.clone());
         let method = || METHODS.iter().find(|method| **method == request.method).copied().unwrap_or_default();
         let args = self.tap.wants_args().then(|| match request.param("arguments") {
-            Some(at) => redacted(&request.line[at]),
-            None => redacted(request.params()),
+            Some(at) => redacted(&request.line[at], self.vault.mask()),
+            None => redacted(request.params(), self.vault.mask()),
         });
         Topic {
             client: client.unwrap_or_default(),

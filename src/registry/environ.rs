@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::registry::Registry;
 use crate::registry::spec::Spec;
+use crate::secret::Secret;
 
 /// What every child gets, if it is set.
 const ALLOWED: [&str; 12] = [
@@ -50,13 +51,13 @@ const PLACE_ENDS: [&str; 3] = ["_FILE", "_PATH", "_DIR"];
 pub fn child_env(
     env: &BTreeMap<String, String>,
     spec: &Spec,
-    expanded: BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+    expanded: BTreeMap<String, Secret<String>>,
+) -> BTreeMap<String, Secret<String>> {
     let passed = |name: &String| is_allowed(name) || spec.env_pass.contains(name);
-    let mut child: BTreeMap<String, String> = env
+    let mut child: BTreeMap<String, Secret<String>> = env
         .iter()
         .filter(|(name, _)| passed(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| (name.clone(), value.clone().into()))
         .collect();
     child.extend(expanded);
     child
@@ -135,7 +136,8 @@ mod tests {
             env_pass: vec!["AWS_PROFILE".into(), "UNSET".into()],
             ..Spec::new(Start::Command("x".into()))
         };
-        let child = child_env(&env, &spec, map([("PATH", "/own"), ("A", "1")]));
+        let own = [("PATH", "/own"), ("A", "1")].map(|(name, value)| (name.to_owned(), value.into())).into();
+        let child = child_env(&env, &spec, own);
         let want = map([
             ("PATH", "/own"),
             ("LC_ALL", "C"),
@@ -147,7 +149,9 @@ mod tests {
             ("AWS_PROFILE", "dev"),
             ("A", "1"),
         ]);
-        assert_eq!(child, want);
+        let shown: BTreeMap<String, String> =
+            child.into_iter().map(|(name, value)| (name, value.expose().clone())).collect();
+        assert_eq!(shown, want);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::fault::{Explain, Kind};
 use crate::registry::find::rebase;
 use crate::registry::spec::{Launch, Spec};
-use crate::registry::template::{Missing, Scope, expand};
+use crate::registry::template::{Missing, Scope, expand, expand_visible};
 use crate::registry::{Registry, Server};
+use crate::secret::Secret;
 
 /// Commands and arguments that begin so are paths below the registry's root.
 const RELATIVE: [&str; 3] = ["scripts/", "mcp/", "./"];
@@ -19,17 +20,11 @@ pub enum Resolved {
     Elsewhere(Address),
 }
 
-/// Where a server elsewhere is. Header values may be secret.
-#[derive(Clone, PartialEq, Eq)]
+/// Where a server elsewhere is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Address").field("url", &self.url).finish_non_exhaustive()
-    }
+    pub url: Secret<String>,
+    pub headers: Vec<(String, Secret<String>)>,
 }
 
 /// What to start, with nothing left to look up.
@@ -39,7 +34,7 @@ pub struct Ready {
     pub program: String,
     pub args: Vec<String>,
     /// The entry's own `env`; `environ::child_env` puts it over what every child gets.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Secret<String>>,
     /// Absolute. `None`: the registry says nothing.
     pub cwd: Option<PathBuf>,
 }
@@ -96,7 +91,7 @@ pub fn resolve(
         }
     };
     let env = spec.env.iter().map(|(name, value)| (name.clone(), expander.text(value))).collect();
-    let cwd = spec.cwd.as_deref().map(|cwd| expander.text(cwd));
+    let cwd = spec.cwd.as_deref().map(|cwd| expander.visible(cwd));
     if !expander.missing.is_empty() {
         return Err(LaunchError::Missing { server, missing: expander.missing });
     }
@@ -106,12 +101,12 @@ pub fn resolve(
 
 /// `url` as it was written: what it became may be secret.
 fn elsewhere(address: Address, server: String, url: &str) -> Result<Resolved, LaunchError> {
-    let known = ["http://", "https://"].iter().any(|scheme| address.url.starts_with(scheme));
+    let known = ["http://", "https://"].iter().any(|scheme| address.url.expose().starts_with(scheme));
     if !known {
         return Err(LaunchError::Url { server, url: url.to_owned() });
     }
     let texts = address.headers.iter().map(|(_, value)| value);
-    if texts.chain([&address.url]).any(|text| text.contains(['\0', '\r', '\n'])) {
+    if texts.chain([&address.url]).any(|text| text.expose().contains(['\0', '\r', '\n'])) {
         return Err(LaunchError::Nul { server });
     }
     Ok(Resolved::Elsewhere(address))
@@ -123,7 +118,8 @@ fn check(ready: Ready, server: String) -> Result<Ready, LaunchError> {
         return Err(LaunchError::Folder { server, cwd: cwd.display().to_string() });
     }
     let cwd = ready.cwd.iter().filter_map(|cwd| cwd.to_str());
-    let texts = ready.args.iter().chain(ready.env.values()).chain([&ready.program]).map(String::as_str);
+    let env = ready.env.values().map(Secret::expose);
+    let texts = ready.args.iter().chain(env).chain([&ready.program]).map(String::as_str);
     if texts.chain(cwd).any(|text| text.contains('\0')) {
         return Err(LaunchError::Nul { server });
     }
@@ -138,19 +134,31 @@ struct Expander<'a> {
 
 impl Expander<'_> {
     /// `template` expanded; what is missing is kept for the error.
-    fn text(&mut self, template: &str) -> String {
+    fn text(&mut self, template: &str) -> Secret<String> {
         expand(template, self.scope).unwrap_or_else(|missing| {
-            for gap in missing {
-                if !self.missing.contains(&gap) {
-                    self.missing.push(gap);
-                }
-            }
+            self.note(missing);
+            Secret::default()
+        })
+    }
+
+    /// As `text`, where no secret may be.
+    fn visible(&mut self, template: &str) -> String {
+        expand_visible(template, self.scope).unwrap_or_else(|missing| {
+            self.note(missing);
             String::new()
         })
     }
 
+    fn note(&mut self, missing: Vec<Missing>) {
+        for gap in missing {
+            if !self.missing.contains(&gap) {
+                self.missing.push(gap);
+            }
+        }
+    }
+
     fn path(&mut self, template: &str) -> String {
-        let text = self.text(template);
+        let text = self.visible(template);
         if RELATIVE.iter().any(|start| template.starts_with(start)) {
             return rebase(&text, self.root, self.scope.workspace).display().to_string();
         }
@@ -185,6 +193,7 @@ mod tests {
         };
         let scope = Scope {
             env: &env,
+            secret: &|_| None,
             aliases: &registry.aliases,
             home: Path::new("/home/u"),
             repo: &registry.root,
@@ -195,7 +204,11 @@ mod tests {
             .map_err(|error| error.to_string())
             .and_then(|resolved| match resolved {
                 Resolved::Process(ready) => Ok(ready),
-                Resolved::Elsewhere(address) => Err(format!("{} {:?}", address.url, address.headers)),
+                Resolved::Elsewhere(address) => {
+                    let headers: Vec<_> =
+                        address.headers.iter().map(|(name, value)| (name, value.expose())).collect();
+                    Err(format!("{} {headers:?}", address.url.expose()))
+                }
             })
     }
 
@@ -244,8 +257,7 @@ mod tests {
             (
                 "command: \"${env:A}\"\nargs: [\"${env:B} ${env:A}\"]\nenv: { X: \"${secret:S}\" }\ncwd: ${workspace}",
                 "server `s`: A is not set (env), B is not set (env), \
-                 S is a secret, and the secret store is not part of this version yet, \
-                 ${workspace} is not known here",
+                 S is not among the secrets, ${workspace} is not known here",
             ),
             ("command: x\ncwd: ${env:SET}", "server `s`: its folder `value` is not absolute"),
             ("command: x\nargs: [\"${env:NUL}\"]", "server `s`: a value has a NUL or a line end in it"),

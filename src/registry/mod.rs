@@ -2,13 +2,15 @@
 //!
 //! `tree` reads YAML with places, `parse` turns the tree into the types here and collects every mistake, `find` says
 //! which file is in force, `template`, `environ` and `launch` say what a child is started with, `diff` compares two
-//! registries. Only `find` looks at the disk. Nothing here ever holds a secret or starts a process.
+//! registries, `wanted` says which secrets a server needs. Only `find` looks at the disk. Nothing here keeps a secret or
+//! starts a process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::registry::name::ServerName;
 use crate::registry::spec::{Launch, Sharing, Spec, SpecPatch};
+use crate::registry::template::Reference;
 
 pub mod diff;
 pub mod environ;
@@ -20,6 +22,7 @@ pub mod parse;
 pub mod spec;
 pub mod template;
 pub mod tree;
+pub mod wanted;
 
 /// A registry without mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +62,10 @@ impl Registry {
         let mut names = BTreeSet::new();
         for server in &self.servers {
             for template in server.templates() {
-                names.extend(template::env_names(template));
+                names.extend(template::references(template).into_iter().filter_map(|found| match found {
+                    Reference::Env(name) => Some(name),
+                    Reference::Secret(_) => None,
+                }));
             }
             names.extend(server.base.env_pass.iter().map(String::as_str));
             names.extend(

@@ -7,13 +7,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::nearest::nearest;
+use crate::registry::environ::looks_secret;
+use crate::secret::Secret;
 
 /// What templates are expanded with.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// `${env:K}`: the environment that a person's shell had at `loom start`. An empty value counts as none.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// `${secret:K}` and `${keychain:K}`, and variables that look secret and are not in `env`.
+    pub secret: &'a dyn Fn(&str) -> Option<Secret<String>>,
     /// Other names to try for a variable, in order.
     pub aliases: &'a BTreeMap<String, Vec<String>>,
     /// `${HOME}`.
@@ -36,8 +42,10 @@ pub struct Missing {
 pub enum Why {
     /// No environment variable of that name, nor of its aliases.
     NotSet,
-    /// `${keychain:…}` or `${secret:…}`.
-    SecretsLater,
+    /// `${keychain:…}` or `${secret:…}`, and no source of secrets has it.
+    NoSecret,
+    /// A secret where other processes could read it.
+    Visible,
     /// `${workspace}` where no workspace is known.
     NoWorkspace,
     /// Not a template that loom knows; the name says what is wrong.
@@ -49,8 +57,9 @@ impl fmt::Display for Missing {
         let name = &self.name;
         match self.why {
             Why::NotSet => write!(f, "{name} is not set (env)"),
-            Why::SecretsLater => {
-                write!(f, "{name} is a secret, and the secret store is not part of this version yet")
+            Why::NoSecret => write!(f, "{name} is not among the secrets"),
+            Why::Visible => {
+                write!(f, "the secret {name} must not stand in a command line, which every process can read")
             }
             Why::NoWorkspace => write!(f, "{name} is not known here"),
             Why::BadTemplate => f.write_str(name),
@@ -72,26 +81,49 @@ pub fn mistakes(text: &str) -> Vec<Mistake> {
     pieces(text).into_iter().filter_map(Result::err).collect()
 }
 
-/// The environment variables that `text` refers to.
-pub fn env_names(text: &str) -> Vec<&str> {
-    let name = |piece| match piece {
-        Ok(Piece::Env { name, .. }) => Some(name),
+/// What a text refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference<'t> {
+    /// `${env:K}`.
+    Env(&'t str),
+    /// `${secret:K}` or `${keychain:K}`.
+    Secret(&'t str),
+}
+
+/// The variables and secrets that `text` refers to.
+pub fn references(text: &str) -> Vec<Reference<'_>> {
+    let reference = |piece| match piece {
+        Ok(Piece::Env { name, .. }) => Some(Reference::Env(name)),
+        Ok(Piece::Secret(name)) => Some(Reference::Secret(name)),
         _ => None,
     };
-    pieces(text).into_iter().filter_map(name).collect()
+    pieces(text).into_iter().filter_map(reference).collect()
 }
 
 /// `text` with every template replaced, or all values that are missing.
-pub fn expand(text: &str, scope: &Scope<'_>) -> Result<String, Vec<Missing>> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut missing = Vec::new();
-    for piece in pieces(text) {
-        match value(piece, scope) {
-            Ok(value) => expanded.push_str(&value),
-            Err(gap) => missing.push(gap),
-        }
+pub fn expand(text: &str, scope: &Scope<'_>) -> Result<Secret<String>, Vec<Missing>> {
+    let (values, missing): (Vec<_>, Vec<_>) =
+        pieces(text).into_iter().map(|piece| value(piece, scope)).partition(Result::is_ok);
+    if !missing.is_empty() {
+        return Err(missing.into_iter().filter_map(Result::err).collect());
     }
-    if missing.is_empty() { Ok(expanded) } else { Err(missing) }
+    let values: Vec<Zeroizing<String>> = values.into_iter().flatten().collect();
+    // Room for all of it: a text that grows leaves a copy behind.
+    let mut expanded = Secret::new(String::with_capacity(values.iter().map(|value| value.len()).sum()));
+    values.iter().for_each(|value| expanded.expose_mut().push_str(value));
+    Ok(expanded)
+}
+
+/// As `expand`, for a text that other processes can read: no secret may be in it.
+pub fn expand_visible(text: &str, scope: &Scope<'_>) -> Result<String, Vec<Missing>> {
+    let secret = references(text).into_iter().find_map(|reference| match reference {
+        Reference::Secret(name) => Some(Missing { name: name.into(), why: Why::Visible }),
+        Reference::Env(_) => None,
+    });
+    match secret {
+        Some(missing) => Err(vec![missing]),
+        None => expand(text, &Scope { secret: &|_| None, ..*scope }).map(|text| text.expose().clone()),
+    }
 }
 
 enum Piece<'t> {
@@ -107,28 +139,35 @@ enum Piece<'t> {
 const FORMS: [&str; 6] =
     ["${HOME}", "${repo}", "${workspace}", "${env:NAME}", "${keychain:NAME}", "${secret:NAME}"];
 
-fn value(piece: Result<Piece<'_>, Mistake>, scope: &Scope<'_>) -> Result<String, Missing> {
-    let path = |path: &Path| Ok(path.display().to_string());
+fn value(piece: Result<Piece<'_>, Mistake>, scope: &Scope<'_>) -> Result<Zeroizing<String>, Missing> {
+    let plain = |text: String| Ok(Zeroizing::new(text));
     match piece {
-        Ok(Piece::Text(text)) => Ok(text.into()),
-        Ok(Piece::Home) => path(scope.home),
-        Ok(Piece::Repo) => path(scope.repo),
+        Ok(Piece::Text(text)) => plain(text.into()),
+        Ok(Piece::Home) => plain(scope.home.display().to_string()),
+        Ok(Piece::Repo) => plain(scope.repo.display().to_string()),
         Ok(Piece::Workspace) => match scope.workspace {
-            Some(workspace) => path(workspace),
+            Some(workspace) => plain(workspace.display().to_string()),
             None => Err(Missing { name: "${workspace}".into(), why: Why::NoWorkspace }),
         },
         Ok(Piece::Env { name, default }) => variable(name, scope)
-            .or_else(|| default.map(str::to_owned))
+            .or_else(|| default.map(|default| Zeroizing::new(default.to_owned())))
             .ok_or_else(|| Missing { name: name.into(), why: Why::NotSet }),
-        Ok(Piece::Secret(name)) => Err(Missing { name: name.into(), why: Why::SecretsLater }),
+        Ok(Piece::Secret(name)) => match (scope.secret)(name) {
+            Some(value) => plain(value.expose().clone()),
+            None => Err(Missing { name: name.into(), why: Why::NoSecret }),
+        },
         Err(mistake) => Err(Missing { name: mistake.text, why: Why::BadTemplate }),
     }
 }
 
-/// The value of a variable or of the first of its aliases that has one.
-fn variable(name: &str, scope: &Scope<'_>) -> Option<String> {
+/// The value of a variable or of the first of its aliases that has one: in the environment, else among the secrets.
+fn variable(name: &str, scope: &Scope<'_>) -> Option<Zeroizing<String>> {
     let aliases = scope.aliases.get(name).into_iter().flatten().map(String::as_str);
-    std::iter::once(name).chain(aliases).find_map(|name| (scope.env)(name).filter(|value| !value.is_empty()))
+    let names = || std::iter::once(name).chain(aliases.clone());
+    let in_env = |name| (scope.env)(name).filter(|value| !value.is_empty());
+    let secret = |name: &str| (scope.secret)(name).map(|value| Zeroizing::new(value.expose().clone()));
+    let stored = || names().filter(|name| looks_secret(name)).find_map(secret);
+    names().find_map(in_env).map(Zeroizing::new).or_else(stored)
 }
 
 fn pieces(text: &str) -> Vec<Result<Piece<'_>, Mistake>> {
@@ -217,14 +256,21 @@ mod tests {
         };
         let aliases =
             BTreeMap::from([("NEW_NAME".to_owned(), vec!["EMPTY".to_owned(), "OLD_NAME".to_owned()])]);
+        let secret =
+            |name: &str| ["K", "MY_TOKEN", "PLAIN"].contains(&name).then(|| "kept ${env:SET}".into());
         let scope = Scope {
             env: &env,
+            secret: &secret,
             aliases: &aliases,
             home: Path::new("/home/u"),
             repo: Path::new("/repo"),
             workspace: None,
         };
-        expand(text, &scope).map_err(|missing| missing.iter().map(ToString::to_string).collect())
+        match text.strip_prefix("visible ") {
+            Some(text) => expand_visible(text, &scope),
+            None => expand(text, &scope).map(|text| text.expose().clone()),
+        }
+        .map_err(|missing| missing.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -243,6 +289,12 @@ mod tests {
             (r"\${env:SET} ${env:SET}", "${env:SET} value"),
             (r"\${", "${"),
             ("ü${env:SET}ü", "üvalueü"),
+            ("Bearer ${secret:K}", "Bearer kept ${env:SET}"),
+            ("${keychain:K}", "kept ${env:SET}"),
+            ("${env:MY_TOKEN}", "kept ${env:SET}"),
+            ("${env:MY_TOKEN:-other}", "kept ${env:SET}"),
+            ("visible ${env:SET}", "value"),
+            ("visible ${env:MY_TOKEN:-other}", "other"),
         ] {
             assert_eq!(try_expand(text), Ok(want.to_owned()), "{text}");
         }
@@ -252,10 +304,12 @@ mod tests {
     fn what_has_no_value_is_named_and_all_of_it() {
         for (text, want) in [
             ("${env:UNSET} ${env:EMPTY}", vec!["UNSET is not set (env)", "EMPTY is not set (env)"]),
-            ("${secret:K}", vec!["K is a secret, and the secret store is not part of this version yet"]),
+            ("${secret:GONE} ${env:PLAIN}", vec!["GONE is not among the secrets", "PLAIN is not set (env)"]),
+            ("${keychain:a.b}", vec!["a.b is not among the secrets"]),
+            ("visible ${env:MY_TOKEN}", vec!["MY_TOKEN is not set (env)"]),
             (
-                "${keychain:a.b}",
-                vec!["a.b is a secret, and the secret store is not part of this version yet"],
+                "visible --token=${secret:K}",
+                vec!["the secret K must not stand in a command line, which every process can read"],
             ),
             ("${workspace}", vec!["${workspace} is not known here"]),
             ("${nope:x}", vec!["unknown template `${nope:x}`"]),
@@ -299,7 +353,9 @@ mod tests {
     }
 
     #[test]
-    fn env_names_lists_variables_only() {
-        assert_eq!(env_names("${env:A} ${env:B:-x} ${secret:C} ${HOME}"), ["A", "B"]);
+    fn references_are_variables_and_secrets() {
+        use Reference::{Env, Secret};
+        let found = references("${env:A} ${env:B:-x} ${secret:C} ${keychain:D} ${HOME}");
+        assert_eq!(found, [Env("A"), Env("B"), Secret("C"), Secret("D")]);
     }
 }

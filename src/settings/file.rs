@@ -84,7 +84,7 @@ impl Reader<'_> {
                 _ => self.unknown(
                     &name.span(),
                     &key,
-                    TABLE.iter().map(|row| row.key).chain(["profiles", "proxy"]),
+                    TABLE.iter().map(|row| row.key).chain(["profiles", "proxy", "secrets"]),
                 ),
             }
         }

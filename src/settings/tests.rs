@@ -27,6 +27,7 @@ fn defaults() -> Settings {
             tool_timeout: seconds(60),
             control_timeout: seconds(30),
         },
+        onepassword: None,
         profiles: BTreeMap::new(),
     }
 }

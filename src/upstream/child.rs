@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::exec;
 use super::guard::Guard;
+use crate::secret::Secret;
 
 /// The size asked for a server's pipes: a megabyte passes in a few writes. More brought nothing.
 #[cfg(target_os = "linux")]
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Launch {
     pub program: PathBuf,
     pub args: Vec<OsString>,
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, Secret<String>>,
     pub cwd: Option<PathBuf>,
 }
 
@@ -65,7 +66,7 @@ pub fn find_program(launch: &Launch) -> Result<PathBuf, SpawnError> {
             Err(SpawnError::NotExecutable { program: program.clone() })
         };
     }
-    let path = launch.env.get("PATH").cloned().unwrap_or_default();
+    let path = launch.env.get("PATH").map(|path| path.expose().clone()).unwrap_or_default();
     std::env::split_paths(&path)
         .map(|dir| dir.join(program))
         .find(|file| is_executable(file))
@@ -90,7 +91,8 @@ pub fn spawn(exe: &Path, launch: &Launch, guard: &Guard) -> Result<Started, Spaw
     let process = guard.lend(|pipe| {
         let mut command = Command::new(exe);
         command.arg(exec::VERB).arg(pipe.to_string()).arg(&program).args(&launch.args);
-        command.env_clear().envs(&launch.env).process_group(0).kill_on_drop(true);
+        let env = launch.env.iter().map(|(name, value)| (name, value.expose()));
+        command.env_clear().envs(env).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::from(stdin_read)).stdout(Stdio::from(stdout_write));
         command.stderr(Stdio::from(stderr_write));
         if let Some(cwd) = &launch.cwd {

@@ -1,4 +1,5 @@
-//! A server's standard error: into its own log file, never faster than the disk deserves.
+//! A server's standard error: into its own log file, without secrets that are known, never faster than the disk
+//! deserves.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 use crate::log::Rotating;
+use crate::secret::mask::{Mask, Stream};
 
 /// More than this in one second is read, counted and thrown away, in bytes.
 const PER_SECOND: usize = 1 << 20;
@@ -15,26 +17,39 @@ const PER_SECOND: usize = 1 << 20;
 /// The end of the last complete line that is kept for error messages, in bytes.
 const LAST_LINE_MAX: usize = 300;
 
-/// Reads until the pipe closes. Returns the last line that was not blank.
-pub async fn keep(mut pipe: pipe::Receiver, path: PathBuf, rotate_at: u64) -> String {
-    let mut log = Rotating::new(path, rotate_at);
+/// Reads until the pipe closes. Returns the last line that was not blank. What `mask` knows appears nowhere.
+pub async fn keep(mut pipe: pipe::Receiver, path: PathBuf, rotate_at: u64, mask: Mask) -> String {
+    let mut kept =
+        Kept { log: Rotating::new(path, rotate_at), meter: Meter::new(Instant::now()), last: String::new() };
     let mut chunk = vec![0; 16 << 10];
-    let mut meter = Meter::new(Instant::now());
-    let mut last = String::new();
+    let mut stream = Stream::new(mask);
     while let Ok(n) = pipe.read(&mut chunk).await {
         if n == 0 {
             break;
         }
-        remember_line(&mut last, &chunk[..n]);
-        let (take, note) = meter.admit(n, Instant::now());
-        // A log that cannot be written (a full disk) must not disturb the server.
-        if let Some(note) = note {
-            let _ = log.write_all(note.as_bytes());
-        }
-        let _ = log.write_all(&chunk[..take]);
+        kept.take(&stream.feed(&chunk[..n]));
         tokio::task::yield_now().await;
     }
-    last
+    kept.take(&stream.finish());
+    kept.last
+}
+
+struct Kept {
+    log: Rotating,
+    meter: Meter,
+    last: String,
+}
+
+impl Kept {
+    fn take(&mut self, bytes: &[u8]) {
+        remember_line(&mut self.last, bytes);
+        let (take, note) = self.meter.admit(bytes.len(), Instant::now());
+        // A log that cannot be written (a full disk) must not disturb the server.
+        if let Some(note) = note {
+            let _ = self.log.write_all(note.as_bytes());
+        }
+        let _ = self.log.write_all(&bytes[..take]);
+    }
 }
 
 fn remember_line(last: &mut String, chunk: &[u8]) {

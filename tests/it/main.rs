@@ -28,6 +28,7 @@ mod reload;
 mod replay;
 mod resources;
 mod scopes;
+mod secrets;
 mod servers;
 mod shells;
 mod sockets;

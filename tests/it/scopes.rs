@@ -158,7 +158,7 @@ fn a_workspaces_roots_are_its_servers_to_ask_for() {
     let ask = json!({"method": "roots/list", "params": {}});
     let told: Value = serde_json::from_str(&client.call_text("one__ask", ask.clone())).expect("JSON");
     let want = format!("file://{}/a", home.path().display());
-    assert_eq!(told["result"], json!({"roots": [{"uri": want, "name": "a"}]}));
+    assert_eq!(told["result"], json!({"roots": [{"uri": want, "name": "x"}]}));
     let said = client.call_text("all__ask", ask);
     assert!(said.contains("NOT_ASKED") && said.contains("all is shared"), "{said}");
     assert_eq!(client.news(), [json!(null); 0], "loom answers by itself");

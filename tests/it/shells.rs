@@ -134,7 +134,7 @@ fn a_missing_variable_is_named_and_a_shell_that_has_it_mends_it() {
     assert!(said.contains("WANTED_HERE") && said.contains("EMPTY_HERE"), "{error}");
     assert!(text(&error, "/data/hint").contains("loom start"), "{error}");
     let error = failure(&mut client, "keyed__echo");
-    assert!(text(&error, "/message").contains("forge is a secret"), "{error}");
+    assert!(text(&error, "/message").contains("forge is not among the secrets"), "{error}");
     assert_eq!(client.call_text("echo__echo", json!({"message": "x"})), "x", "those servers only");
     let status = home.loom(&["status"]);
     assert_eq!(status.status.code(), Some(4), "{status:?}");

@@ -271,6 +271,8 @@ fn environment(home: &Path) -> BTreeMap<String, OsString> {
         ("LANG", "C.UTF-8".into()),
         // Any free port: homes of parallel tests do not meet.
         ("LOOM_METRICS_ADDR", "127.0.0.1:0".into()),
+        // No session bus, and so not this person's keychain.
+        ("XDG_RUNTIME_DIR", home.join("runtime").into()),
     ];
     kept.chain(own.map(|(name, value)| (name.to_owned(), value))).collect()
 }

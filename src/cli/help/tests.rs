@@ -59,6 +59,7 @@ fn overview_page() {
     Configuration
       check     examine the registry and the settings, and say which are in force
       registry  say which registry is in force, or choose another
+      secrets   keep secrets for servers in the keychain or an encrypted file
 
     Started by programs
       proxy     what an AI client starts: all tools of this machine over stdio

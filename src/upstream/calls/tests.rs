@@ -85,7 +85,7 @@ fn questions_about_tasks_take_no_place_but_wait_for_their_server_and_come_back()
     calls.wait(id, asker, now, LIMIT, vec![b'x'; 10]);
     let (next, line) = calls.next_waiting(Some(1)).unwrap();
     calls.now_sent(next, 0..10, now);
-    assert_eq!((next, calls.under_way, calls.callers(now).count()), (id, 0, 0));
+    assert_eq!((next, calls.under_way, calls.callers(now).count()), (id, 0, 1));
     calls.wait_again(vec![(id, line)]);
     assert_eq!((calls.waiting(), calls.under_way), (1, 0));
     calls.remove(id);

@@ -31,15 +31,17 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use site::Site;
 
+use crate::secret::Secret;
+
 /// Looks a variable up by its name.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Where the server is and what it must be told with every request.
 pub struct Endpoint {
     /// `http://` or `https://`, without a user name.
-    pub url: String,
+    pub url: Secret<String>,
     /// Sent with every request. The protocol's own headers win over these.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret<String>)>,
     /// Looks up `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals and in small letters.
     pub env: Lookup,
 }

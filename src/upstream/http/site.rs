@@ -10,6 +10,8 @@ use hyper::{Method, Request, Response, Uri};
 
 use super::client::Client;
 use super::{Endpoint, Event, Failure};
+use crate::secret::Secret;
+use crate::secret::mask::Mask;
 use crate::wire::scan::{self, Envelope};
 use crate::wire::{BUFFER_MAX, LINE_MAX};
 
@@ -47,7 +49,7 @@ pub struct Site {
     pub uri: Uri,
     client: Client,
     headers: HeaderMap,
-    secrets: Vec<String>,
+    mask: Mask,
     sink: RefCell<Sink>,
     /// Bytes of unfinished answers.
     held: Cell<usize>,
@@ -79,20 +81,19 @@ impl Drop for Held<'_> {
 
 impl Site {
     pub async fn new(endpoint: Endpoint, sink: impl FnMut(Event<'_>) + 'static) -> Result<Site, String> {
-        let uri = target(&endpoint.url)?;
+        let uri = target(endpoint.url.expose())?;
         let headers = headers(&endpoint.headers)?;
         let client = Client::new(&uri, &endpoint.env).await?;
-        let mut secrets: Vec<String> = Vec::new();
+        let mut secrets: Vec<Secret<String>> = Vec::new();
         for (_, value) in &endpoint.headers {
             secrets.push(value.clone());
-            secrets.extend(value.split_whitespace().map(str::to_owned));
+            secrets.extend(value.expose().split_whitespace().map(Secret::from));
         }
-        secrets.extend(uri.query().map(str::to_owned));
-        secrets.retain(|secret| secret.len() >= SECRET_MIN);
-        // A part of another must not be hidden first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.extend(uri.query().map(Secret::from));
+        secrets.retain(|secret| secret.expose().len() >= SECRET_MIN);
+        let mask = Mask::new(&secrets);
         let sink = RefCell::new(Box::new(sink) as Sink);
-        Ok(Site { uri, client, headers, secrets, sink, held: Cell::new(0) })
+        Ok(Site { uri, client, headers, mask, sink, held: Cell::new(0) })
     }
 
     /// For an answer that is about to be read.
@@ -180,12 +181,8 @@ impl Site {
 
     /// The beginning of a text of the server: printable, on one line, without our secrets.
     pub fn excerpt(&self, text: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(text).into_owned();
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "***");
-            }
-        }
+        let text = String::from_utf8_lossy(text);
+        let text = self.mask.text(&text);
         let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let words: Vec<&str> = printable.split_whitespace().collect();
         words.join(" ").chars().take(EXCERPT_MAX).collect()
@@ -214,7 +211,7 @@ fn target(url: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
-fn headers(given: &[(String, String)]) -> Result<HeaderMap, String> {
+fn headers(given: &[(String, Secret<String>)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::USER_AGENT,
@@ -225,7 +222,7 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, String> {
         if NOT_OURS.contains(&header) {
             return Err(format!("the header {header} belongs to the connection and cannot be set"));
         }
-        let mut value = HeaderValue::from_str(value)
+        let mut value = HeaderValue::from_str(value.expose())
             .map_err(|_| format!("the value of the header {header} has characters that cannot be sent"))?;
         value.set_sensitive(true);
         headers.insert(header, value);
@@ -241,8 +238,8 @@ mod tests {
     type Seen = Rc<RefCell<Vec<String>>>;
 
     fn site(url: &str, given: &[(&str, &str)]) -> Result<(Site, Seen), String> {
-        let headers = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let endpoint = Endpoint { url: url.to_owned(), headers, env: Box::new(|_| None) };
+        let headers = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let endpoint = Endpoint { url: url.into(), headers, env: Box::new(|_| None) };
         let seen = Seen::default();
         let sink = seen.clone();
         let site = Site::new(endpoint, move |event| {

@@ -33,10 +33,10 @@ impl Client {
     }
 
     pub fn with_env(url: &str, headers: &[(&str, &str)], env: Lookup) -> Client {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let (commands, outgoing) = mpsc::unbounded_channel();
         let (seen, events) = mpsc::unbounded_channel();
-        let endpoint = Endpoint { url: url.to_owned(), headers, env };
+        let endpoint = Endpoint { url: url.into(), headers, env };
         let running = tokio::task::spawn_local(run(endpoint, outgoing, move |event| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let _ = seen.send(match event {
