@@ -18,6 +18,8 @@ use super::world::{Phase, World};
 const CLIENTS: usize = 10;
 /// Traffic between two comparisons.
 const SCENE: Duration = Duration::from_secs(12);
+/// In the second half of a run of more than this the daemon is left alone.
+const LONG: Duration = Duration::from_secs(100);
 /// How long clients may take to come to rest. Their own deadlines are shorter.
 const REST: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(20);
@@ -46,6 +48,7 @@ pub fn run(seed: u64, length: Duration) {
     let mut scenes = 0;
     loop {
         let left = length.saturating_sub(began.elapsed());
+        faults.daemon_stays = length > LONG && began.elapsed() > length / 2;
         let scene = SCENE.min(left.max(Duration::from_secs(3)));
         director.world.enter(Phase::Traffic);
         faults.play(&director, scene);

@@ -8,8 +8,8 @@ use super::cast::Role;
 use super::chance::Chance;
 use super::director::{Director, program, registry};
 use super::ledger::{Fault, Mark};
-use super::server;
-use super::support::home::{TestHome, alive, kill, wait_until};
+use super::processes;
+use super::support::home::{TestHome, kill, wait_until};
 use super::world::World;
 
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,6 +23,8 @@ pub struct Faults {
     /// Servers whose place in the registry is not settled.
     unsettled: Vec<Mark>,
     last_color: u64,
+    /// The daemon is left alone.
+    pub daemon_stays: bool,
 }
 
 impl Faults {
@@ -33,6 +35,7 @@ impl Faults {
             counts: BTreeMap::new(),
             unsettled: Vec::new(),
             last_color: 0,
+            daemon_stays: false,
         }
     }
 
@@ -65,6 +68,8 @@ impl Faults {
         let what = match self.chance.below(100) {
             0..=49 => self.kill_server(director),
             50..=54 => self.restart_server(director),
+            // In the end one daemon lives long: what it gathers must show.
+            55..=69 if self.daemon_stays => return,
             55..=59 => self.restart_daemon(director),
             60..=69 => self.kill_daemon(director),
             70..=79 => self.kill_guardian(director),
@@ -79,10 +84,9 @@ impl Faults {
             (0..super::cast::SERVERS).filter(|n| director.world.roles[*n].frail).collect();
         let number = *self.chance.pick(&frail);
         let name = director.world.roles[number].name.clone();
-        let seen = server::seen(&director.world.folder, &name);
-        let pids: Vec<u32> =
-            seen.lines().filter_map(|line| line.strip_prefix("life ")?.parse().ok()).collect();
-        let living: Vec<u32> = pids.into_iter().filter(|pid| alive(*pid)).collect();
+        let running = processes::servers(&director.home);
+        let living: Vec<u32> =
+            running.into_iter().filter(|(other, _)| *other == name).map(|(_, pid)| pid).collect();
         if living.is_empty() {
             return "nobody to kill";
         }

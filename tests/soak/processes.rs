@@ -9,8 +9,9 @@ use super::support::home::{TestHome, wait_until};
 
 /// Scenes that count as warm-up.
 const WARM_UP: usize = 2;
-/// What a daemon may hold beyond the double of the warm-up, and a proxy, in KiB.
-const MORE: u64 = 16 * 1024;
+/// What a process may hold beyond the double of its warm-up, and altogether, in KiB.
+const MORE: u64 = 8 * 1024;
+const MOST: u64 = 96 * 1024;
 /// Descriptors that come and go: a command's connection, the registry's watcher, a catalog being written.
 const SOME: usize = 8;
 /// Workspaces, and the folder of clients without roots.
@@ -22,10 +23,40 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Processes {
     /// Descriptors of a daemon with neither clients nor servers.
     bare: usize,
-    /// The most that a daemon and a proxy held in the first scenes, in KiB.
-    daemon: u64,
-    proxy: u64,
+    /// The daemon, and after how many scenes of its life which memory counts as its usual, in KiB.
+    daemon: Usual,
+    /// The same of the proxies: of the largest.
+    proxies: Usual,
+}
+
+/// The most that is held at rest during the first scenes.
+#[derive(Default)]
+struct Usual {
+    pid: u32,
     scenes: usize,
+    most: u64,
+}
+
+impl Usual {
+    /// What is held now, and whether that is too much. Another process begins anew.
+    fn look(&self, pid: u32, held: u64) -> Option<String> {
+        if held > MOST {
+            return Some(format!("process {pid} holds {held} KiB"));
+        }
+        let is_warm = self.pid == pid && self.scenes >= WARM_UP;
+        (is_warm && held > self.most * 2 + MORE)
+            .then(|| format!("process {pid} holds {held} KiB, after its warm-up {}", self.most))
+    }
+
+    fn note(&mut self, pid: u32, held: u64) {
+        if self.pid != pid {
+            *self = Usual { pid, ..Usual::default() };
+        }
+        if self.scenes < WARM_UP {
+            self.most = self.most.max(held);
+        }
+        self.scenes += 1;
+    }
 }
 
 impl Processes {
@@ -43,14 +74,20 @@ impl Processes {
             faults.is_empty()
         });
         assert!(fine, "at rest: {}", faults.join("\n"));
-        self.scenes += 1;
+        let (daemon, proxies) = held(home);
+        self.daemon.note(daemon.0, daemon.1);
+        self.proxies.note(0, proxies);
     }
 
     pub fn summary(&self) -> String {
-        format!("daemon {} KiB, proxies {} KiB after the warm-up", self.daemon, self.proxy)
+        let Usual { scenes, most, .. } = self.daemon;
+        format!(
+            "the last daemon lived {scenes} scenes and began with {most} KiB, proxies {} KiB",
+            self.proxies.most
+        )
     }
 
-    fn differences(&mut self, home: &TestHome, roles: &[Role], clients: usize) -> Vec<String> {
+    fn differences(&self, home: &TestHome, roles: &[Role], clients: usize) -> Vec<String> {
         let status = home.status();
         let pid = |value: &serde_json::Value| value.as_u64().and_then(|pid| u32::try_from(pid).ok());
         let Some(daemon) = pid(&status["pid"]) else { return vec!["no daemon".into()] };
@@ -60,7 +97,9 @@ impl Processes {
         if proxies.len() != clients {
             faults.push(format!("{} clients instead of {clients}: {}", proxies.len(), status["clients"]));
         }
-        faults.extend(self.memory(daemon, &proxies));
+        let (daemon_held, proxies_held) = held(home);
+        faults.extend(self.daemon.look(daemon_held.0, daemon_held.1));
+        faults.extend(self.proxies.look(0, proxies_held));
         // Three pipes, and one that tells of its end.
         let children = children(daemon);
         let most = self.bare + 4 * children.len() + proxies.len() + SOME;
@@ -74,28 +113,35 @@ impl Processes {
         faults.extend(too_many(home, roles, clients));
         faults
     }
+}
 
-    fn memory(&mut self, daemon: u32, proxies: &[u32]) -> Vec<String> {
-        let held = (resident(daemon), proxies.iter().map(|pid| resident(*pid)).max().unwrap_or_default());
-        if self.scenes < WARM_UP {
-            (self.daemon, self.proxy) = (self.daemon.max(held.0), self.proxy.max(held.1));
-            return Vec::new();
+/// The daemon and the memory that it holds, and that of the largest proxy, in KiB.
+fn held(home: &TestHome) -> ((u32, u64), u64) {
+    let status = home.status();
+    let pid = |value: &serde_json::Value| value.as_u64().and_then(|pid| u32::try_from(pid).ok());
+    let daemon = pid(&status["pid"]).unwrap_or_default();
+    let proxies = status["clients"].as_array().into_iter().flatten().filter_map(|row| pid(&row["pid"]));
+    ((daemon, resident(daemon)), proxies.map(resident).max().unwrap_or_default())
+}
+
+/// The servers that run: name and process.
+pub fn servers(home: &TestHome) -> Vec<(String, u32)> {
+    let name_of = |pid: u32| {
+        let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let words: Vec<&str> = words.split('\0').collect();
+        match words[..] {
+            [_, "serve", name, ..] => Some((name.to_owned(), pid)),
+            _ => None,
         }
-        let rows = [("the daemon", held.0, self.daemon), ("a proxy", held.1, self.proxy)];
-        let grown = rows.into_iter().filter(|(_, now, before)| *now > before * 2 + MORE);
-        grown.map(|(who, now, before)| format!("{who} holds {now} KiB, after the warm-up {before}")).collect()
-    }
+    };
+    home.processes().into_iter().filter_map(name_of).collect()
 }
 
 /// Servers with more processes than clients can need.
 fn too_many(home: &TestHome, roles: &[Role], clients: usize) -> Vec<String> {
     let mut running: BTreeMap<String, usize> = BTreeMap::new();
-    for pid in home.processes() {
-        let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&str> = words.split('\0').collect();
-        if let [_, "serve", name, ..] = words[..] {
-            *running.entry(name.to_owned()).or_default() += 1;
-        }
+    for (name, _) in servers(home) {
+        *running.entry(name).or_default() += 1;
     }
     let most = |role: &Role| match role.sharing {
         Sharing::Everybody => 1,
