@@ -5,6 +5,7 @@ pub mod calls;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
+pub mod sync;
 pub mod tools;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::cli::args::calls::CallsArgs;
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
+use crate::cli::args::sync::{GenerateArgs, SyncArgs};
 use crate::cli::args::tools::ToolsArgs;
 use crate::cli::values::Limit;
 
@@ -40,6 +42,8 @@ pub enum Verb {
     Servers(ServersArgs),
     Calls(CallsArgs),
     Health(HealthArgs),
+    Sync(SyncArgs),
+    Generate(GenerateArgs),
     Check(CheckArgs),
     Registry(RegistryArgs),
     Secrets(SecretsArgs),

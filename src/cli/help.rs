@@ -11,7 +11,7 @@ const WIDTH: usize = 88;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Every day", &["start", "stop", "restart", "status", "reload"]),
     ("Tools and servers", &["tools", "servers", "calls", "health"]),
-    ("Configuration", &["check", "registry", "secrets"]),
+    ("Configuration", &["sync", "generate", "check", "registry", "secrets"]),
     ("Started by programs", &["proxy", "daemon", "mcp"]),
     ("About", &["version"]),
 ];

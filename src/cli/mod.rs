@@ -6,6 +6,7 @@ mod calls;
 mod check;
 mod context;
 mod daemon;
+mod generate;
 mod health;
 mod help;
 mod mcp;
@@ -20,6 +21,7 @@ mod servers;
 mod start;
 mod status;
 mod stop;
+mod sync;
 mod tools;
 mod values;
 mod version;
@@ -130,6 +132,8 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Servers(args) => servers::run(args, &context, out),
         Verb::Calls(args) => calls::run(args, &context, out),
         Verb::Health(args) => health::run(args, &context, out),
+        Verb::Sync(args) => sync::run(args, &context, out),
+        Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),

@@ -57,6 +57,8 @@ fn overview_page() {
       health    say in one screen whether the servers work
 
     Configuration
+      sync      write loom into the configuration files of AI clients
+      generate  write what `loom sync` would write for a home without clients
       check     examine the registry and the settings, and say which are in force
       registry  say which registry is in force, or choose another
       secrets   keep secrets for servers in the keychain or an encrypted file
