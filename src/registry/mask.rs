@@ -60,7 +60,7 @@ fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
         let at = from + at;
         let hidden = match char {
             ':' if text[at..].starts_with("://") => password_of(text, at + 3),
-            ':' | '=' if is_secret(name_before(&text[..at])) => value_at(text, at + 1),
+            ':' | '=' if is_secret(name_before(text[..at].trim_end_matches(' '))) => value_at(text, at + 1),
             ' ' if name_before(&text[..at]).starts_with('-') && is_secret(name_before(&text[..at])) => {
                 value_at(text, at + 1)
             }
@@ -134,6 +134,7 @@ mod tests {
             ("https://h/?a=1&access_token=abc&b=2", "https://h/?a=1&access_token=***&b=2"),
             ("postgres://me:pw@db/x and http://h:80/a@b", "postgres://me:***@db/x and http://h:80/a@b"),
             ("GITHUB_TOKEN=abc make", "GITHUB_TOKEN=*** make"),
+            ("TOKEN = \"a b\"", "TOKEN = \"***\""),
             (r#"{"password": "a b", "x": "y"}"#, r#"{"password": "***", "x": "y"}"#),
             (r#"say "token='a b' c" and 'd'"#, r#"say "token='***' c" and 'd'"#),
             ("run --password abc --size 3", "run --password *** --size 3"),

@@ -55,7 +55,7 @@ fn notes(machine: &Machine) -> Vec<String> {
     }
     let count = rules.as_ref().and_then(Value::as_object).map_or(0, serde_json::Map::len);
     vec![format!(
-        "servers run in trusted folders only; {} has {count}, and {} is not among them: type `/permissions trust` in gemini there",
+        "servers run in trusted folders only; {} has {count}, and {} is not among them: type `/permissions` in gemini there",
         machine.show(&path),
         machine.show(&machine.cwd)
     )]

@@ -34,6 +34,7 @@ mod shells;
 mod sockets;
 mod standins;
 mod subscriptions;
+mod sync;
 mod taps;
 mod tasks;
 mod tidy;

@@ -33,24 +33,30 @@ pub struct Session {
 }
 
 impl Session {
-    /// Configures the client in `home` and starts it.
+    /// Lets `loom sync` configure the client in `home`, and starts it.
     pub fn start(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> Self {
         let (sender, events) = channel();
         let model = model::serve(sender.clone());
         let agent = agent(&model);
-        let file = home.path().join(agent.file.0);
-        fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
-        fs::write(file, &agent.file.1).expect("the home can be written");
-        if !agent.add.is_empty() {
-            let added = home.finish(program(home, installed, &agent, &model).args(&agent.add));
-            assert!(added.status.success(), "{:?}: {added:?}", agent.add);
-        }
+        configure(home, &agent);
         let (stdout, stderr) = (home.path().join("client.out"), home.path().join("client.err"));
         let mut command = program(home, installed, &agent, &model);
         let output = |path| File::create(path).expect("the home can be written");
         command.args(&agent.run).stdin(Stdio::null()).stdout(output(&stdout)).stderr(output(&stderr));
         run(command, sender);
         Session { agent, events, stdout, stderr }
+    }
+
+    /// What the client says of its MCP servers, once `loom sync` has configured it: standard output and error.
+    pub fn list(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> (Agent, String) {
+        let (sender, _events) = channel();
+        let model = model::serve(sender);
+        let agent = agent(&model);
+        configure(home, &agent);
+        let listed = home.finish(program(home, installed, &agent, &model).args(&agent.list));
+        assert!(listed.status.success(), "{:?}: {listed:?}", agent.list);
+        let text = [listed.stdout, listed.stderr].concat();
+        (agent, String::from_utf8_lossy(&text).into_owned())
     }
 
     pub fn agent(&self) -> &Agent {
@@ -88,6 +94,14 @@ impl Session {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         format!("{}: stdout: {}; stderr: {}", self.agent.program, read(&self.stdout), read(&self.stderr))
     }
+}
+
+/// Writes what the client needs beside loom, and then loom.
+fn configure(home: &TestHome, agent: &Agent) {
+    let file = home.path().join(agent.file.0);
+    fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
+    fs::write(file, &agent.file.1).expect("the home can be written");
+    home.loom_ok(&["sync", agent.hint]);
 }
 
 /// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.

@@ -124,6 +124,7 @@ pub fn named(
     manifest: &Manifest,
     every: bool,
 ) -> Result<Vec<&'static Target>, Plain> {
+    let words = if every && words.is_empty() { &["all"] } else { words };
     if words.is_empty() {
         let text = "which clients? Name some, or `all` for those on this machine";
         return Err(Plain::new(Kind::Usage, text).hint("loom sync all"));
