@@ -33,6 +33,7 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    health: None,
     notes: |_| {
         vec![
             "it reads the file when it starts: press Refresh in Manage MCP Servers, or start it again".into(),

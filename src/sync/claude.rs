@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
-use crate::sync::target::{Door, Item, Leave, NAME, Stale, Target, Wanted};
+use crate::sync::target::{Door, Health, Item, Leave, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "claude",
@@ -21,6 +21,7 @@ pub const TARGET: Target = Target {
         format: Format::Json,
         keys: &["mcpServers", NAME],
     }],
+    health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Pending" }),
     notes: |_| Vec::new(),
 };
 

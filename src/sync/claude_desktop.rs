@@ -21,6 +21,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    health: None,
     notes: |_| vec!["it reads the file when it starts: quit it and start it again".into()],
 };
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "codex",
@@ -18,6 +18,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    health: Some(Health { args: &["mcp", "list"], good: "enabled", connects: false, waiting: "" }),
     notes: |_| Vec::new(),
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
-use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
+use crate::sync::target::{Door, Health, Item, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "gemini",
@@ -21,6 +21,7 @@ pub const TARGET: Target = Target {
         format: Format::Toml,
         keys: &["mcp_servers", NAME],
     }],
+    health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Disabled" }),
     notes,
 };
 

@@ -3,7 +3,7 @@
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::opencode::items;
-use crate::sync::target::{Door, NAME, Stale, Target, Wanted};
+use crate::sync::target::{Door, Health, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "kilocode",
@@ -26,6 +26,7 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    health: Some(Health { args: &["mcp", "list"], good: "connected", connects: true, waiting: "" }),
     notes: |_| Vec::new(),
 };
 

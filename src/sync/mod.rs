@@ -2,7 +2,7 @@
 //!
 //! `target` says what a client wants where, one file a client; `plan` compares what was written, what stands there and
 //! what is wanted; `json`, `toml` and `yaml` put values into texts; `job` reads files, `apply` writes them, all or none;
-//! `history` takes them back. Never starts or asks a client.
+//! `history` takes them back. Only `verify` ever starts a client, and only when a person wants it.
 
 mod amp;
 mod antigravity;
@@ -31,6 +31,7 @@ pub mod state;
 pub mod survey;
 pub mod target;
 mod toml;
+pub mod verify;
 mod vscode;
 mod windsurf;
 mod yaml;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "qwen",
@@ -17,6 +17,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Pending" }),
     notes: |_| Vec::new(),
 };
 

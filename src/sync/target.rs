@@ -31,8 +31,22 @@ pub struct Target {
     pub files: fn(&Machine, &Door) -> Vec<Wanted>,
     /// Entries of loom at places that the client does not read any more.
     pub stale: &'static [Stale],
+    /// How the client is asked whether it can use loom.
+    pub health: Option<Health>,
     /// What a person has to do or know, from the client's present state.
     pub notes: fn(&Machine) -> Vec<String>,
+}
+
+/// A command of a client that tells how its servers are.
+#[derive(Debug)]
+pub struct Health {
+    pub args: &'static [&'static str],
+    /// What it says of a server that runs, or that it has at least read.
+    pub good: &'static str,
+    /// Whether it starts the server to find out.
+    pub connects: bool,
+    /// What it says of one that a person has yet to allow; empty where there is no such thing.
+    pub waiting: &'static str,
 }
 
 /// A file and what should stand in it.

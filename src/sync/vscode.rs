@@ -29,6 +29,7 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    health: None,
     notes: |_| {
         vec!["it asks whether you trust the server `loom` when it first starts it: choose Trust".into()]
     },

@@ -17,6 +17,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    health: None,
     notes: |_| Vec::new(),
 };
 

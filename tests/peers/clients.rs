@@ -107,6 +107,8 @@ fn lists_what_sync_wrote(agent: fn(&str) -> Agent) {
         assert!(!said.contains(complaint), "{said}");
     }
     home.loom_ok(&["sync", agent.hint, "--check"]);
+    let verdict = Session::verified(&home, &Installed::find(), &agent);
+    assert!(verdict.contains("connected") || verdict.contains("read"), "{verdict}");
     home.loom_ok(&["sync", agent.hint, "--remove"]);
     let settings = fs::read_to_string(home.path().join(agent.file.0)).expect("the client's file is there");
     assert!(!settings.contains("loom"), "{settings}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::agents::Agent;
 use crate::installed::Installed;
 use crate::model::{self, Turn};
-use crate::support::home::TestHome;
+use crate::support::home::{TestHome, loom_binary};
 
 /// How long the next event may take. A client starts within seconds, but here several start at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +57,19 @@ impl Session {
         assert!(listed.status.success(), "{:?}: {listed:?}", agent.list);
         let text = [listed.stdout, listed.stderr].concat();
         (agent, String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What `loom sync --verify` says of the client.
+    pub fn verified(home: &TestHome, installed: &Installed, agent: &Agent) -> String {
+        let program = installed.client(agent.program);
+        let folder = program.parent().expect("a program is in a folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = home.command(loom_binary());
+        command.env("PATH", format!("{}:{path}", folder.display()));
+        command.envs(agent.env.iter().map(|(name, value)| (name, value)));
+        let output = home.finish(command.args(["sync", agent.hint, "--verify"]));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     pub fn agent(&self) -> &Agent {

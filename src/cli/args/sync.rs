@@ -18,6 +18,7 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(example = "loom sync codex claude --dry-run")]
 #[argh(error_code(1, "something is not as loom wrote it, or with --check not as it should be"))]
 #[argh(error_code(2, "no such client"))]
+#[argh(error_code(4, "with --verify: a client cannot use loom"))]
 #[argh(error_code(69, "a file cannot be written; all others are as they were"))]
 #[argh(error_code(78, "a file that loom cannot read was left alone; the others were written"))]
 pub struct SyncArgs {
@@ -42,6 +43,9 @@ pub struct SyncArgs {
     /// say whether anything would change or was changed, and write nothing
     #[argh(switch)]
     pub check: bool,
+    /// then ask every client that is installed whether it can use loom, in its own way
+    #[argh(switch)]
+    pub verify: bool,
     /// take the last run back, or the one given
     #[argh(switch)]
     pub undo: bool,

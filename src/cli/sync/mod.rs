@@ -3,6 +3,7 @@
 mod history;
 mod report;
 mod status;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         ["history"] => return history::list(args.json, context, out),
         _ => {}
     }
-    let machine = machine(context);
+    let machine = machine(context)?;
     let doors = Doors::load(context, args.registry.as_deref())?;
     if args.repo_only {
         let targets = named(&words, &machine, &Manifest::default(), true)?;
@@ -65,8 +66,18 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
     if args.regen && style == Style::Done {
         generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, &mut Out::default())?;
     }
-    report::show(&found, &targets, run.as_ref(), style, &machine, args.json, out);
-    Ok(report::ending(&found, style))
+    let ending = report::ending(&found, style);
+    if !args.verify {
+        report::show(&found, &targets, run.as_ref(), style, &machine, args.json, out);
+        return Ok(ending);
+    }
+    if !args.json {
+        report::show(&found, &targets, run.as_ref(), style, &machine, false, out);
+    }
+    // The daemon that a client starts now may want the state.
+    drop(state);
+    let seen = verify::run(&targets, &machine, args.json, out);
+    Ok(if ending == Ending::Done { seen } else { ending })
 }
 
 /// Refuses options that contradict each other.
@@ -107,14 +118,20 @@ fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     Ok((state, manifest))
 }
 
-fn machine(context: &Context) -> Machine {
-    Machine {
+fn machine(context: &Context) -> Result<Machine, Plain> {
+    let known = |name: &String| TARGETS.iter().any(|target| target.name == *name);
+    if let Some(name) = context.settings.clients.keys().find(|name| !known(name)) {
+        let path = context.show(&context.paths.config_file());
+        let text = format!("{path}: `[clients]` names `{name}`, which is no client that loom knows");
+        return Err(Plain::new(Kind::Config, text).hint("loom help sync"));
+    }
+    Ok(Machine {
         os: Machine::own_os(),
         home: context.paths.home().into(),
         env: process_environment(),
         overrides: context.settings.clients.clone(),
         cwd: context.cwd.clone(),
-    }
+    })
 }
 
 /// The clients that the words name.

@@ -23,7 +23,7 @@ pub fn run(
     context: &Context,
     out: &mut Out,
 ) -> Result<Ending, Fault> {
-    let machine = machine(context);
+    let machine = machine(context)?;
     let doors = Doors::load(context, registry)?;
     let (_state, manifest) = open(context)?;
     let (here, absent): (Vec<&'static Target>, Vec<_>) =
