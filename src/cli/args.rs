@@ -2,6 +2,7 @@
 //! codes all stand here, those of verbs with verbs of their own in a file each, and nowhere else. Nothing is done here.
 
 pub mod calls;
+pub mod entries;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::args::calls::CallsArgs;
+use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
@@ -42,6 +44,10 @@ pub enum Verb {
     Servers(ServersArgs),
     Calls(CallsArgs),
     Health(HealthArgs),
+    Add(AddArgs),
+    Remove(RemoveArgs),
+    Enable(EnableArgs),
+    Disable(DisableArgs),
     Sync(SyncArgs),
     Generate(GenerateArgs),
     Check(CheckArgs),

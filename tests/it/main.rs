@@ -13,6 +13,7 @@ mod commands;
 mod daemons;
 mod disks;
 mod elsewhere;
+mod entries;
 mod health;
 mod idleness;
 mod input;
