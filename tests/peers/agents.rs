@@ -120,6 +120,40 @@ pub fn opencode(model: &str) -> Agent {
     }
 }
 
+/// Speaks like OpenAI to any address that it is given. Its list starts no server.
+pub fn copilot(model: &str) -> Agent {
+    Agent {
+        program: ".bin/copilot",
+        hint: "copilot",
+        prefix: "loom-",
+        closing: "",
+        file: (".copilot/settings.json", json!({"banner": "never"}).to_string()),
+        list: words(&["mcp", "list"]),
+        listed: "local",
+        run: words(&["--prompt", PROMPT, "--allow-all-tools"]),
+        env: vec![
+            ("COPILOT_OFFLINE", "true".into()),
+            ("COPILOT_PROVIDER_BASE_URL", format!("{model}/v1")),
+            ("COPILOT_MODEL", MODEL.into()),
+        ],
+    }
+}
+
+/// A relative of OpenCode, with files of its own. Its packages for other machines are not all there.
+pub fn kilocode(_: &str) -> Agent {
+    Agent {
+        program: "@kilocode/cli-linux-x64/bin/kilo",
+        hint: "kilocode",
+        prefix: "loom_",
+        closing: "",
+        file: (".config/kilo/kilo.jsonc", "{\n  // mine\n  \"snapshot\": false,\n}\n".into()),
+        list: words(&["mcp", "list"]),
+        listed: "connected",
+        run: Vec::new(),
+        env: Vec::new(),
+    }
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -37,6 +37,11 @@ fn opencode_completes_a_call() {
 }
 
 #[test]
+fn copilot_completes_a_call() {
+    completes_a_call(agents::copilot);
+}
+
+#[test]
 fn codex_goes_on_after_its_daemon_was_killed() {
     goes_on_after_its_daemon_was_killed(agents::codex);
 }
@@ -94,6 +99,16 @@ fn gemini_lists_what_sync_wrote() {
 #[test]
 fn opencode_lists_what_sync_wrote() {
     lists_what_sync_wrote(agents::opencode);
+}
+
+#[test]
+fn copilot_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::copilot);
+}
+
+#[test]
+fn kilocode_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::kilocode);
 }
 
 /// Without a warning of what it reads; and what the client makes of its files meanwhile is no trouble to loom.
