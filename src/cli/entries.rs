@@ -16,7 +16,6 @@ use crate::registry::Registry;
 use crate::registry::find::for_person;
 use crate::registry::mask::is_secret;
 use crate::registry::parse::{Parsed, parse};
-use crate::registry::template::env_names;
 use crate::servers::BUILTINS;
 use crate::sync::disk::{self, WriteError};
 use crate::sync::format::Format;
@@ -109,10 +108,11 @@ fn pair(option: &str, pair: &str) -> Result<(String, Value), Plain> {
     let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(Plain::new(Kind::Usage, format!("{option} takes NAME=VALUE")));
     };
-    if is_secret(name) && env_names(value).is_empty() && !value.contains("${") && !value.is_empty() {
+    if is_secret(name) && !value.contains("${") && !value.is_empty() {
         let text =
             format!("{name} looks like a secret; its value would stand in the registry for all to read");
-        return Err(Plain::new(Kind::Usage, text).hint(format!("{option} '{name}=${{env:{name}}}'")));
+        return Err(Plain::new(Kind::Usage, text)
+            .hint(format!("loom secrets set {name}, then {option} '{name}=${{secret:{name}}}'")));
     }
     Ok((name.to_owned(), json!(value)))
 }

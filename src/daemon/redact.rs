@@ -8,8 +8,8 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::mcp::quote::quote;
-use crate::registry::mask::{HIDDEN, is_secret, masked};
-use crate::secret::mask::Mask;
+use crate::registry::mask::{is_secret, masked};
+use crate::secret::mask::{HIDDEN, Mask};
 
 /// Longer texts are cut, in bytes.
 const SHOWN_MAX: usize = 2048;

@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use crate::registry::environ::looks_secret;
-
-/// What stands for a secret.
-pub const HIDDEN: &str = "***";
+use crate::secret::mask::HIDDEN;
 
 /// Parts of a name, beside those of environment variables, that say that the value is a secret.
 const SECRET_PARTS: [&str; 6] = ["AUTHORIZATION", "AUTH", "BEARER", "JWT", "OTP", "PWD"];
