@@ -7,7 +7,7 @@ SHELL := /bin/bash
 export INSTALL_DIR ?= $(HOME)/.local/bin
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build install-core bootstrap-local test test-core test-peers lint bench
+.PHONY: help build install-core bootstrap-local test test-core test-peers soak lint bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '%-16s %s\n' "$$name" "$$about"; done
@@ -29,11 +29,15 @@ test: test-core test-peers ## everything that can fail
 test-core: lint ## lint, unit and integration tests (installs a keyring to test with)
 	scripts/install-keyring.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
+	cargo test --test soak
 
 test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)
 	scripts/install-peers.sh
 	cargo build --package peers-rmcp
 	cargo test --test peers
+
+soak: ## random traffic and faults against a model of what each side must see (SOAK_SECONDS=1800, SOAK_SEED=)
+	SOAK_SECONDS=$${SOAK_SECONDS:-1800} cargo test --release --test soak
 
 lint: ## formatting and clippy, no warnings allowed
 	cargo fmt --all --check

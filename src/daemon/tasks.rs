@@ -41,7 +41,7 @@ impl Switch {
         let instance = self.instance_of_task(server, own, request.session).unwrap_or(member.instance);
         let member = &Member { instance, ..member.clone() };
         let tasks = self.instances.get(&member.instance).map(|instance| &instance.tasks);
-        let owner = tasks.and_then(|tasks| tasks.get(own)).map(|task| task.session);
+        let owner = tasks.and_then(|tasks| tasks.get(own)).filter(|task| !task.gone).map(|task| task.session);
         if owner.is_some_and(|owner| owner != request.session) {
             return Err(unknown());
         }
@@ -118,14 +118,15 @@ impl Switch {
     ) -> String {
         if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
             let until = until(scan::find(result, &["task"]).unwrap_or_default());
-            self.note_task(id, &own, Task { session, token, until });
+            self.note_task(id, &own, Task { session, token, until, gone: false });
             self.tell_early(id, &own, session);
         }
         // One that an earlier daemon knew, of a server that lives on: the server has just confirmed it.
         if let Some(own) = scan::find_text(result, &["taskId"]) {
-            let known = self.instances.get(&id).is_some_and(|instance| instance.tasks.contains_key(&*own));
+            let task = self.instances.get(&id).and_then(|instance| instance.tasks.get(&*own));
+            let known = task.is_some_and(|task| !task.gone);
             if !known {
-                self.note_task(id, &own, Task { session, token: None, until: until(result) });
+                self.note_task(id, &own, Task { session, token: None, until: until(result), gone: false });
             }
         }
         self.end_task(id, result);
@@ -231,10 +232,15 @@ impl Switch {
         self.instances.get(&id)?.tasks.get(&own).map(|task| task.session)
     }
 
-    /// Tasks of clients that have gone are nobody's.
+    /// Tasks of clients that have gone are nobody's. As long as their servers may be at them they are known as such.
     pub fn forget_tasks_of(&mut self, session: SessionId) {
-        for instance in self.instances.values_mut() {
-            instance.tasks.retain(|_, task| task.session != session);
+        let now = Instant::now();
+        for tasks in self.instances.values_mut().map(|instance| &mut instance.tasks) {
+            for task in tasks.values_mut().filter(|task| task.session == session) {
+                task.gone = true;
+                task.token = None;
+            }
+            tasks.retain(|_, task| !task.gone || task.until > now);
         }
     }
 }

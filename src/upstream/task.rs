@@ -14,11 +14,13 @@ pub struct Task {
     pub token: Option<(u64, Id)>,
     /// It is worked on until then at most; earlier when the server says that it has ended.
     pub until: Instant,
+    /// Its client is gone: what its server still asks about it is for nobody.
+    pub gone: bool,
 }
 
 impl Task {
     pub fn is_open(&self, now: Instant) -> bool {
-        self.until > now
+        !self.gone && self.until > now
     }
 }
 

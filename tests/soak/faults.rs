@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::cast::Role;
 use super::chance::Chance;
 use super::director::{Director, program, registry};
 use super::ledger::{Fault, Mark};
@@ -62,7 +63,9 @@ impl Faults {
 
     fn make_one(&mut self, director: &Director) {
         let what = match self.chance.below(100) {
-            0..=59 => self.kill_server(director),
+            0..=49 => self.kill_server(director),
+            50..=54 => self.restart_server(director),
+            55..=59 => self.restart_daemon(director),
             60..=69 => self.kill_daemon(director),
             70..=79 => self.kill_guardian(director),
             80..=99 => self.change_registry(director),
@@ -97,6 +100,24 @@ impl Faults {
         director.world.ledger.end(mark);
         assert!(back, "no daemon came after a kill");
         "kill daemon"
+    }
+
+    /// As a person does after an upgrade.
+    fn restart_daemon(&mut self, director: &Director) -> &'static str {
+        let mark = director.world.ledger.begin(Fault::Restart);
+        director.home.loom_ok(&["restart"]);
+        director.world.ledger.end(mark);
+        "restart daemon"
+    }
+
+    fn restart_server(&mut self, director: &Director) -> &'static str {
+        let frail: Vec<&Role> = director.world.roles.iter().filter(|role| role.frail).collect();
+        let name = self.chance.pick(&frail).name.clone();
+        let mark = director.world.ledger.begin(Fault::Server(name.clone()));
+        // The registry may not have it.
+        let _ = director.home.loom(&["servers", "restart", &name]);
+        director.world.ledger.end(mark);
+        "restart server"
     }
 
     fn kill_guardian(&mut self, director: &Director) -> &'static str {

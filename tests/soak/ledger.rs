@@ -11,6 +11,8 @@ pub enum Fault {
     /// A process of this server ends.
     Server(String),
     Daemon,
+    /// A person has another daemon take over.
+    Restart,
     /// The registry loses, gets back or changes this server.
     Registry(String),
 }
@@ -58,8 +60,21 @@ impl Ledger {
     pub fn server_lost(&self, server: &str, from: Instant, to: Instant) -> bool {
         self.count(from, to, |fault| match fault {
             Fault::Server(name) | Fault::Registry(name) => name == server,
-            Fault::Daemon => true,
+            Fault::Daemon | Fault::Restart => true,
         }) > 0
+    }
+
+    /// The same, without what lets calls end first.
+    pub fn server_killed(&self, server: &str, from: Instant, to: Instant) -> bool {
+        self.count(from, to, |fault| match fault {
+            Fault::Server(name) | Fault::Registry(name) => name == server,
+            Fault::Daemon => true,
+            Fault::Restart => false,
+        }) > 0
+    }
+
+    pub fn restarts(&self, from: Instant, to: Instant) -> usize {
+        self.count(from, to, |fault| *fault == Fault::Restart)
     }
 
     /// How often processes of this server ended in this time.

@@ -125,6 +125,16 @@ pub fn templated(server: &str, number: u64) -> String {
     format!("soak://{server}/t/{number}")
 }
 
+/// What makes a URI that of a part of a resource.
+pub const PART: &str = "/part?n=1";
+/// And what makes it another one.
+pub const NO_PART: &str = "0";
+
+/// The resource of which a URI may name a part.
+pub fn whole(uri: &str) -> &str {
+    uri.strip_suffix(PART).unwrap_or(uri)
+}
+
 /// A resource that no list and no template knows.
 pub fn unlisted(server: &str, number: u64) -> String {
     format!("soak-x://{server}/{number}")

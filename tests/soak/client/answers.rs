@@ -10,6 +10,8 @@ use super::super::world::{Outcome, Record, World};
 use super::pending::{Ending, Pending, Want};
 use super::{Actor, Level};
 
+/// So long a daemon that makes way waits at least for its calls.
+const DRAINED: Duration = Duration::from_secs(4);
 /// A limit is kept at least this well.
 const EARLY: Duration = Duration::from_millis(20);
 /// So many requests without an answer are remembered.
@@ -293,7 +295,7 @@ impl Actor {
     pub fn missing(&mut self, nonce: &str) -> Option<String> {
         let deaths = |from| self.world.ledger.daemon_deaths(from, Instant::now());
         let course = self.courses.get_mut(nonce)?;
-        if deaths(course.began) > 0 {
+        if deaths(course.began) + self.world.ledger.restarts(course.began, Instant::now()) > 0 {
             course.updates.iter_mut().for_each(|due| due.must = false);
         }
         course.missing()
@@ -305,7 +307,11 @@ impl Actor {
         let (ledger, role) = (&self.world.ledger, &self.world.roles[server]);
         let unsettled = ledger.unsettled(&role.name, from, to);
         let allowed = match name {
-            "SERVER_GONE" => ledger.server_lost(&role.name, from, to),
+            // A daemon that makes way waits for calls, but not for ever.
+            "SERVER_GONE" | "DAEMON_GONE" if ledger.restarts(from, to) > 0 && from.elapsed() > DRAINED => {
+                true
+            }
+            "SERVER_GONE" => ledger.server_killed(&role.name, from, to),
             "SERVER_UNAVAILABLE" => {
                 let deaths = ledger.server_deaths(&role.name, from.checked_sub(CRASHES).unwrap_or(from), to);
                 unsettled || deaths > 0

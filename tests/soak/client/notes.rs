@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::cast::Sharing;
+use super::super::lists;
 use super::super::play::LEVELS;
 use super::super::texts::{self, flat};
 use super::{Actor, Level};
@@ -123,15 +124,19 @@ impl Actor {
         if params != flat(&texts::updated(&quoted, &by.nonce, by.step)) {
             self.differ("another update than the server's");
         }
-        let Some(one) = self.subscriptions.get(&uri) else { self.differ("an update that nobody asked for") };
-        let (server, own) = (one.server, one.own.clone());
+        let servers = self.subscribed_at(&uri);
+        if servers.is_empty() {
+            self.differ("an update that nobody asked for");
+        }
         if !by.nonce.starts_with(&self.tag()) {
-            if self.is_own(server) {
+            if servers.iter().all(|server| self.is_own(*server)) {
                 self.differ("an update of another client's own server");
             }
             return;
         }
-        let (repeats, right) = (self.may_repeat(&by.nonce), self.may_play(&by.nonce, server));
+        let right = servers.iter().any(|server| self.may_play(&by.nonce, *server));
+        let repeats = self.may_repeat(&by.nonce);
+        let own = self.subscriptions.get(&uri).map_or(uri, |one| one.own.clone());
         let Some(course) = self.courses.get_mut(&by.nonce) else { return self.must_have_faded(&by.nonce) };
         match course.updates.iter_mut().find(|due| due.step == by.step) {
             Some(due) if right && due.uri == own && (!due.came || repeats) => due.came = true,
@@ -152,6 +157,16 @@ impl Actor {
         if !self.faded.iter().any(|faded| faded == nonce) {
             self.differ("a notification of a script that is over");
         }
+    }
+
+    /// The servers of which an update may come under this URI. A part of a resource is told of under its own.
+    fn subscribed_at(&self, uri: &str) -> Vec<usize> {
+        if let Some(one) = self.subscriptions.get(uri) {
+            return vec![one.server];
+        }
+        let whole = lists::whole(uri);
+        let wholes = self.subscriptions.values().filter(|one| whole != uri && one.own == whole);
+        wholes.map(|one| one.server).collect()
     }
 
     /// Whether others may be on the instance that this client uses.

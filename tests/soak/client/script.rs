@@ -55,11 +55,12 @@ impl Actor {
     fn update_step(&mut self, server: usize) -> Step {
         let own = self.subscriptions.values().filter(|one| one.server == server).map(|one| one.own.clone());
         let own: Vec<String> = own.collect();
+        let suffix = *self.chance.pick(&["", "", "", "", lists::PART, lists::NO_PART]);
         if own.is_empty() || self.chance.percent(20) {
             let name = &self.world.roles[server].name;
-            return Step::Updated(lists::resource(name, self.chance.below(3)));
+            return Step::Updated(lists::resource(name, self.chance.below(3)) + suffix);
         }
-        Step::Updated(self.chance.pick(&own).clone())
+        Step::Updated(self.chance.pick(&own).clone() + suffix)
     }
 
     fn ending(&mut self, server: usize) -> Ending {
@@ -85,12 +86,13 @@ impl Actor {
         let role = &self.world.roles[server];
         // A fresh daemon hears of subscriptions again, which takes its time.
         let now = Instant::now();
-        let replayed = self.world.ledger.daemon_deaths(now, now) > 0;
+        let replayed = self.world.ledger.daemon_deaths(now, now) + self.world.ledger.restarts(now, now) > 0;
         let moves =
             role.fleeting || replayed || (role.sharing == Sharing::Workspace && self.has_moved_lately());
         for due in &mut course.updates {
             let mut own = self.subscriptions.values();
-            due.must = own.any(|one| one.server == server && one.own == due.uri && one.certain) && !moves;
+            let uri = lists::whole(&due.uri);
+            due.must = own.any(|one| one.server == server && one.own == uri && one.certain) && !moves;
         }
         if let Some(token) = token {
             self.tokens.insert(token.to_owned(), nonce.to_owned());

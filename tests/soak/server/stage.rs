@@ -222,7 +222,8 @@ impl Stage {
             }
             Step::Updated(uri) => {
                 run.counts.updates += 1;
-                if !self.subscribed.contains(uri) {
+                // It tells of whatever begins like something that was subscribed to.
+                if !self.subscribed.iter().any(|whole| uri.starts_with(whole.as_str())) {
                     return Ok(());
                 }
                 let uri = serde_json::to_string(uri).expect("texts are JSON");
