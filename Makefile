@@ -29,7 +29,6 @@ test: test-core test-peers ## everything that can fail
 test-core: lint ## lint, unit and integration tests (installs a keyring to test with)
 	scripts/install-keyring.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
-	cargo test --test soak
 
 test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)
 	scripts/install-peers.sh

@@ -55,4 +55,4 @@ case ":$PATH:" in
     ;;
 esac
 echo "Next: add your servers to $registry; then \`loom check\` and \`loom reload\`."
-echo "Point an AI client at the command \`$loom proxy\`; it never has to be restarted."
+echo "\`$loom sync all --dry-run\` shows what it would write into your AI clients' files, \`$loom sync all\` writes it."

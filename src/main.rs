@@ -16,6 +16,7 @@ mod secret;
 mod secrets;
 mod servers;
 mod settings;
+mod sync;
 mod upstream;
 mod wire;
 

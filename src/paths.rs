@@ -113,6 +113,16 @@ impl Paths {
         self.state_dir().join("keychain-names.json")
     }
 
+    /// Where `scripts/install.sh` put the program: one line, an absolute path.
+    pub fn binary_file(&self) -> PathBuf {
+        self.state_dir().join("binary")
+    }
+
+    /// What `loom sync` remembers, and its history.
+    pub fn sync_dir(&self) -> PathBuf {
+        self.state_dir().join("sync")
+    }
+
     pub fn logs_dir(&self) -> PathBuf {
         self.config_dir().join("logs")
     }

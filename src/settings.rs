@@ -92,6 +92,8 @@ pub struct Settings {
     pub onepassword: Option<String>,
     /// `[profiles.NAME]` of the file, for `loom proxy --tool-profile NAME`.
     pub profiles: BTreeMap<String, Profile>,
+    /// `[clients]` of the file, for `loom sync`: the file of a client, by the client's name.
+    pub clients: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +168,7 @@ impl Settings {
             onepassword: values
                 .get("secrets.onepassword", |text| Ok((!text.is_empty()).then(|| text.to_owned()))),
             profiles: written.profiles,
+            clients: written.clients.into_iter().map(|(name, path)| (name, below(&path, home))).collect(),
         };
         if values.mistakes.is_empty() {
             return Ok((settings, written.warnings));
@@ -217,11 +220,13 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 fn socket(text: &str, home: &Path) -> Result<PathBuf, String> {
-    let path = match text.strip_prefix("~/") {
-        Some(rest) => home.join(rest),
-        None => PathBuf::from(text),
-    };
+    let path = below(text, home);
     if path.is_absolute() { Ok(path) } else { Err(format!("`{text}` is not an absolute path")) }
+}
+
+/// A path; a leading `~/` is the home folder.
+fn below(text: &str, home: &Path) -> PathBuf {
+    text.strip_prefix("~/").map_or_else(|| PathBuf::from(text), |rest| home.join(rest))
 }
 
 fn address(text: &str) -> Result<String, String> {

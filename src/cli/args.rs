@@ -2,9 +2,11 @@
 //! codes all stand here, those of verbs with verbs of their own in a file each, and nowhere else. Nothing is done here.
 
 pub mod calls;
+pub mod entries;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
+pub mod sync;
 pub mod tools;
 
 use std::path::PathBuf;
@@ -12,9 +14,11 @@ use std::path::PathBuf;
 use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::args::calls::CallsArgs;
+use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
+use crate::cli::args::sync::{GenerateArgs, SyncArgs};
 use crate::cli::args::tools::ToolsArgs;
 use crate::cli::values::Limit;
 
@@ -40,6 +44,12 @@ pub enum Verb {
     Servers(ServersArgs),
     Calls(CallsArgs),
     Health(HealthArgs),
+    Add(AddArgs),
+    Remove(RemoveArgs),
+    Enable(EnableArgs),
+    Disable(DisableArgs),
+    Sync(SyncArgs),
+    Generate(GenerateArgs),
     Check(CheckArgs),
     Registry(RegistryArgs),
     Secrets(SecretsArgs),

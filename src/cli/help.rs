@@ -11,7 +11,10 @@ const WIDTH: usize = 88;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Every day", &["start", "stop", "restart", "status", "reload"]),
     ("Tools and servers", &["tools", "servers", "calls", "health"]),
-    ("Configuration", &["check", "registry", "secrets"]),
+    (
+        "Configuration",
+        &["add", "remove", "enable", "disable", "sync", "generate", "check", "registry", "secrets"],
+    ),
     ("Started by programs", &["proxy", "daemon", "mcp"]),
     ("About", &["version"]),
 ];

@@ -6,6 +6,8 @@ mod calls;
 mod check;
 mod context;
 mod daemon;
+mod entries;
+mod generate;
 mod health;
 mod help;
 mod mcp;
@@ -20,6 +22,7 @@ mod servers;
 mod start;
 mod status;
 mod stop;
+mod sync;
 mod tools;
 mod values;
 mod version;
@@ -130,6 +133,12 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Servers(args) => servers::run(args, &context, out),
         Verb::Calls(args) => calls::run(args, &context, out),
         Verb::Health(args) => health::run(args, &context, out),
+        Verb::Add(args) => entries::add(args, &context, out),
+        Verb::Remove(args) => entries::remove(args, &context, out),
+        Verb::Enable(args) => entries::enable(args, &context, out),
+        Verb::Disable(args) => entries::disable(args, &context, out),
+        Verb::Sync(args) => sync::run(args, &context, out),
+        Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),

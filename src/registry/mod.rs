@@ -17,6 +17,7 @@ pub mod environ;
 pub mod find;
 pub mod finding;
 pub mod launch;
+pub mod mask;
 pub mod name;
 pub mod parse;
 pub mod spec;
@@ -31,9 +32,21 @@ pub struct Registry {
     pub servers: Vec<Server>,
     /// Other names to try for an environment variable, in order; the built-in ones and those of the file.
     pub aliases: BTreeMap<String, Vec<String>>,
+    /// What clients may do without asking, by target.
+    pub permissions: BTreeMap<String, Permissions>,
     /// What `${repo}` is: `X` for `X/mcp/context/registry.yaml`, else `~/workspace`.
     pub root: PathBuf,
     pub file: PathBuf,
+}
+
+/// One client's part of `platform_permissions`, in that client's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    pub allow: Vec<String>,
+    pub ask: Vec<String>,
+    pub deny: Vec<String>,
+    pub additional_directories: Vec<String>,
+    pub default_mode: Option<String>,
 }
 
 /// One MCP server.

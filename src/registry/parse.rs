@@ -13,6 +13,7 @@ use crate::registry::{Registry, Server};
 
 mod field;
 mod patch;
+mod permissions;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,7 @@ pub fn parse(text: &str, file: &Path, home: &Path, builtins: &[&str]) -> Parsed 
     let mut registry = Registry {
         servers: Vec::new(),
         aliases: builtin_aliases(),
+        permissions: BTreeMap::new(),
         root: root(file, home),
         file: file.into(),
     };
@@ -120,6 +122,7 @@ fn top(node: Node, registry: &mut Registry, reader: &mut Reader<'_, '_>) {
     for (key, node) in &entries {
         match key.text.as_str() {
             "servers" => registry.servers = servers(node, reader),
+            "platform_permissions" => registry.permissions = reader.permissions(key, node),
             "env_aliases" => aliases(key, node, reader, &mut registry.aliases),
             "version" if node.scalar() != Some("1") => {
                 reader.report.warning(node.place, "version", "this loom knows version 1 only");

@@ -43,6 +43,8 @@ pub struct Contents {
     /// By the keys of `TABLE`.
     pub values: BTreeMap<String, Written>,
     pub profiles: BTreeMap<String, Profile>,
+    /// `[clients]`: where the file of a client is.
+    pub clients: BTreeMap<String, String>,
     /// Each begins with `file:line:col`.
     pub warnings: Vec<String>,
     pub mistakes: Vec<Mistake>,
@@ -74,6 +76,7 @@ impl Reader<'_> {
             let key = format!("{prefix}{}", name.get_ref());
             match value.get_ref() {
                 DeValue::Table(table) if key == "profiles" => self.profiles(table),
+                DeValue::Table(table) if key == "clients" => self.clients(table),
                 DeValue::Table(table) if is_table(&key) => self.table(table, &format!("{key}.")),
                 _ if is_table(&key) => {
                     self.mistake(&value.span(), format!("{key}: must be a table, `[{key}]`"))
@@ -84,7 +87,7 @@ impl Reader<'_> {
                 _ => self.unknown(
                     &name.span(),
                     &key,
-                    TABLE.iter().map(|row| row.key).chain(["profiles", "proxy", "secrets"]),
+                    TABLE.iter().map(|row| row.key).chain(["profiles", "clients", "proxy", "secrets"]),
                 ),
             }
         }
@@ -98,6 +101,20 @@ impl Reader<'_> {
         };
         let at = self.at(span);
         self.contents.values.insert(key, Written { text, at, offset: span.start });
+    }
+
+    fn clients(&mut self, table: &DeTable<'_>) {
+        for (name, value) in table {
+            match value.get_ref().as_str().filter(|path| path.starts_with("~/") || path.starts_with('/')) {
+                Some(path) => {
+                    self.contents.clients.insert(name.get_ref().to_string(), path.to_owned());
+                }
+                None => {
+                    let text = format!("clients.{}: must be an absolute path", name.get_ref());
+                    self.mistake(&value.span(), text);
+                }
+            }
+        }
     }
 
     fn profiles(&mut self, table: &DeTable<'_>) {
@@ -155,6 +172,7 @@ impl Reader<'_> {
 /// Whether `key` is a table that holds settings.
 fn is_table(key: &str) -> bool {
     key == "profiles"
+        || key == "clients"
         || TABLE.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 

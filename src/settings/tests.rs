@@ -29,6 +29,7 @@ fn defaults() -> Settings {
         },
         onepassword: None,
         profiles: BTreeMap::new(),
+        clients: BTreeMap::new(),
     }
 }
 

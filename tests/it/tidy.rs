@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["main", "cli"],
     &["daemon", "proxy"],
-    &["upstream", "servers", "secrets", "link"],
+    &["upstream", "servers", "sync", "secrets", "link"],
     &["registry", "mcp"],
     &["wire"],
     &["fault", "settings", "paths", "log", "secret", "file", "nearest", "duration"],

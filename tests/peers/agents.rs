@@ -1,9 +1,7 @@
-//! What each real client needs: its program, its configuration with loom as the only MCP entry, the way to the model
-//! that the test plays, and the leave to call tools unasked.
+//! What each real client needs before `loom sync` has put loom into its configuration: its program and the way to the
+//! model that the test plays.
 
-use serde_json::{Value, json};
-
-use crate::support::home::loom_binary;
+use serde_json::json;
 
 /// A model name that all of them take.
 const MODEL: &str = "mock";
@@ -13,7 +11,7 @@ const PROMPT: &str = "Call the tool.";
 pub struct Agent {
     /// Below `node_modules`.
     pub program: &'static str,
-    /// What `--agent-hint` says.
+    /// What `loom sync` calls it, and `--agent-hint` says.
     pub hint: &'static str,
     /// What it puts before the names of loom's tools when it offers them to the model.
     pub prefix: &'static str,
@@ -21,16 +19,17 @@ pub struct Agent {
     pub closing: &'static str,
     /// A file below the home, and its content.
     pub file: (&'static str, String),
-    /// How it is told of loom, where the file above does not say it.
-    pub add: Vec<String>,
+    /// Lists its MCP servers.
+    pub list: Vec<String>,
+    /// What that says of loom when all is well.
+    pub listed: &'static str,
     /// Starts a session that ends by itself.
     pub run: Vec<String>,
     pub env: Vec<(&'static str, String)>,
 }
 
-/// Needs leave for the tools of a server, and a provider of its own. Its wrapper is a program for Node.
+/// Needs a provider of its own. Its wrapper is a program for Node. Its list starts no server.
 pub fn codex(model: &str) -> Agent {
-    let hint = "codex";
     let config = format!(
         r#"model = "{MODEL}"
 model_provider = "stub"
@@ -44,33 +43,27 @@ env_key = "STUB_KEY"
     );
     Agent {
         program: ".bin/codex",
-        hint,
+        hint: "codex",
         prefix: "mcp__loom__",
         closing: "",
         file: (".codex/config.toml", config),
-        add: words(&["mcp", "add", "loom", "--", loom_binary(), "proxy", "--agent-hint", hint]),
-        run: words(&[
-            "exec",
-            "--skip-git-repo-check",
-            "-c",
-            "mcp_servers.loom.default_tools_approval_mode=\"approve\"",
-            PROMPT,
-        ]),
+        list: words(&["mcp", "list"]),
+        listed: "enabled",
+        run: words(&["exec", "--strict-config", "--skip-git-repo-check", PROMPT]),
         env: vec![("STUB_KEY", "none".into())],
     }
 }
 
 /// Would offer the tools of a server only through a search of its own, and asks its makers many things at the start.
 pub fn claude(model: &str) -> Agent {
-    let hint = "claude-code";
-    let add = ["mcp", "add", "--scope", "user", "loom", "--", loom_binary(), "proxy", "--agent-hint", hint];
     Agent {
         program: ".bin/claude",
-        hint,
+        hint: "claude",
         prefix: "mcp__loom__",
         closing: "",
-        file: (".claude/settings.json", json!({"permissions": {"allow": ["mcp__loom"]}}).to_string()),
-        add: words(&add),
+        file: (".claude/settings.json", json!({"cleanupPeriodDays": 20}).to_string()),
+        list: words(&["mcp", "list"]),
+        listed: "Connected",
         run: words(&["--print", PROMPT]),
         env: vec![
             ("ANTHROPIC_BASE_URL", model.into()),
@@ -83,18 +76,17 @@ pub fn claude(model: &str) -> Agent {
 
 /// Needs a trusted folder, and a model name that it knows: it would ask a model which one to take.
 pub fn gemini(model: &str) -> Agent {
-    let hint = "gemini";
     let settings = json!({
         "security": {"auth": {"selectedType": "gemini-api-key"}},
-        "mcpServers": {"loom": {"command": loom_binary(), "args": proxy(hint), "trust": true}},
     });
     Agent {
         program: ".bin/gemini",
-        hint,
+        hint: "gemini",
         prefix: "mcp_loom_",
         closing: "\n</untrusted_context>",
         file: (".gemini/settings.json", settings.to_string()),
-        add: Vec::new(),
+        list: words(&["mcp", "list"]),
+        listed: "Connected",
         run: words(&["--prompt", PROMPT, "--model", "gemini-2.5-flash"]),
         env: vec![
             ("GEMINI_API_KEY", "none".into()),
@@ -106,8 +98,6 @@ pub fn gemini(model: &str) -> Agent {
 
 /// Takes any provider that speaks like OpenAI. There are packages for Linux on x64 only that every such machine can run.
 pub fn opencode(model: &str) -> Agent {
-    let hint = "opencode";
-    let command = [&[json!(loom_binary())], proxy(hint).as_slice()].concat();
     let provider = json!({
         "npm": "@ai-sdk/openai-compatible",
         "options": {"baseURL": format!("{model}/v1"), "apiKey": "none"},
@@ -116,23 +106,52 @@ pub fn opencode(model: &str) -> Agent {
     let config = json!({
         "model": format!("stub/{MODEL}"),
         "provider": {"stub": provider},
-        "mcp": {"loom": {"type": "local", "command": command}},
     });
     Agent {
         program: "opencode-linux-x64-baseline/bin/opencode",
-        hint,
+        hint: "opencode",
         prefix: "loom_",
         closing: "",
         file: (".config/opencode/opencode.json", config.to_string()),
-        add: Vec::new(),
+        list: words(&["mcp", "list"]),
+        listed: "connected",
         run: words(&["run", PROMPT]),
         env: vec![("OPENCODE_DISABLE_AUTOUPDATE", "1".into()), ("OPENCODE_DISABLE_MODELS_FETCH", "1".into())],
     }
 }
 
-/// The arguments of loom.
-fn proxy(hint: &str) -> Vec<Value> {
-    vec![json!("proxy"), json!("--agent-hint"), json!(hint)]
+/// Speaks like OpenAI to any address that it is given. Its list starts no server.
+pub fn copilot(model: &str) -> Agent {
+    Agent {
+        program: ".bin/copilot",
+        hint: "copilot",
+        prefix: "loom-",
+        closing: "",
+        file: (".copilot/settings.json", json!({"banner": "never"}).to_string()),
+        list: words(&["mcp", "list"]),
+        listed: "local",
+        run: words(&["--prompt", PROMPT, "--allow-all-tools"]),
+        env: vec![
+            ("COPILOT_OFFLINE", "true".into()),
+            ("COPILOT_PROVIDER_BASE_URL", format!("{model}/v1")),
+            ("COPILOT_MODEL", MODEL.into()),
+        ],
+    }
+}
+
+/// A relative of OpenCode, with files of its own. Its packages for other machines are not all there.
+pub fn kilocode(_: &str) -> Agent {
+    Agent {
+        program: "@kilocode/cli-linux-x64/bin/kilo",
+        hint: "kilocode",
+        prefix: "loom_",
+        closing: "",
+        file: (".config/kilo/kilo.jsonc", "{\n  // mine\n  \"snapshot\": false,\n}\n".into()),
+        list: words(&["mcp", "list"]),
+        listed: "connected",
+        run: Vec::new(),
+        env: Vec::new(),
+    }
 }
 
 fn words(words: &[&str]) -> Vec<String> {

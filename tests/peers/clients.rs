@@ -1,4 +1,4 @@
-//! Real AI clients whose only MCP entry is `loom proxy`. The test plays the model behind each: it sees which tools the
+//! Real AI clients that `loom sync` has configured: their only MCP entry is `loom proxy`. The test plays the model behind each: it sees which tools the
 //! client offers, asks for calls and sees the results that the client hands back. A home that ends well has also
 //! shown that no client, proxy or daemon stayed behind.
 
@@ -34,6 +34,11 @@ fn gemini_completes_a_call() {
 #[test]
 fn opencode_completes_a_call() {
     completes_a_call(agents::opencode);
+}
+
+#[test]
+fn copilot_completes_a_call() {
+    completes_a_call(agents::copilot);
 }
 
 #[test]
@@ -74,6 +79,54 @@ fn gemini_leaves_its_daemon_to_the_others() {
 #[test]
 fn opencode_leaves_its_daemon_to_the_others() {
     leaves_its_daemon_to_the_others(agents::opencode);
+}
+
+#[test]
+fn codex_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::codex);
+}
+
+#[test]
+fn claude_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::claude);
+}
+
+#[test]
+fn gemini_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::gemini);
+}
+
+#[test]
+fn opencode_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::opencode);
+}
+
+#[test]
+fn copilot_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::copilot);
+}
+
+#[test]
+fn kilocode_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::kilocode);
+}
+
+/// Without a warning of what it reads; and what the client makes of its files meanwhile is no trouble to loom.
+fn lists_what_sync_wrote(agent: fn(&str) -> Agent) {
+    let home = home();
+    let (agent, said) = Session::list(&home, &Installed::find(), agent);
+    let line = said.lines().find(|line| line.contains("loom")).unwrap_or_else(|| panic!("no loom: {said}"));
+    let mut near = said.lines().skip_while(|other| *other != line).take(2);
+    assert!(near.any(|line| line.contains(agent.listed)), "{said}");
+    for complaint in ["Invalid configuration", "Skipped", "diagnostics", "conflict"] {
+        assert!(!said.contains(complaint), "{said}");
+    }
+    home.loom_ok(&["sync", agent.hint, "--check"]);
+    let verdict = Session::verified(&home, &Installed::find(), &agent);
+    assert!(verdict.contains("connected") || verdict.contains("read"), "{verdict}");
+    home.loom_ok(&["sync", agent.hint, "--remove"]);
+    let settings = fs::read_to_string(home.path().join(agent.file.0)).expect("the client's file is there");
+    assert!(!settings.contains("loom"), "{settings}");
 }
 
 /// The client's proxy started the daemon; some clients end everything below it when they leave.
@@ -131,7 +184,7 @@ fn goes_on_after_its_daemon_was_killed(agent: fn(&str) -> Agent) {
 /// A home with the server `echo`.
 fn home() -> TestHome {
     let home = TestHome::new();
-    home.echo_registry(&[("echo", "", "")]);
+    home.echo_registry(&[("echo", "", "always_allow: [\"*\"]")]);
     // Not by its variable: codex does not hand that on.
     fs::write(home.config_dir().join("config.toml"), "metrics_addr = \"127.0.0.1:0\"\n")
         .expect("the home can be written");

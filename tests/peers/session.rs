@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::agents::Agent;
 use crate::installed::Installed;
 use crate::model::{self, Turn};
-use crate::support::home::TestHome;
+use crate::support::home::{TestHome, loom_binary};
 
 /// How long the next event may take. A client starts within seconds, but here several start at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,24 +33,43 @@ pub struct Session {
 }
 
 impl Session {
-    /// Configures the client in `home` and starts it.
+    /// Lets `loom sync` configure the client in `home`, and starts it.
     pub fn start(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> Self {
         let (sender, events) = channel();
         let model = model::serve(sender.clone());
         let agent = agent(&model);
-        let file = home.path().join(agent.file.0);
-        fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
-        fs::write(file, &agent.file.1).expect("the home can be written");
-        if !agent.add.is_empty() {
-            let added = home.finish(program(home, installed, &agent, &model).args(&agent.add));
-            assert!(added.status.success(), "{:?}: {added:?}", agent.add);
-        }
+        configure(home, &agent);
         let (stdout, stderr) = (home.path().join("client.out"), home.path().join("client.err"));
         let mut command = program(home, installed, &agent, &model);
         let output = |path| File::create(path).expect("the home can be written");
         command.args(&agent.run).stdin(Stdio::null()).stdout(output(&stdout)).stderr(output(&stderr));
         run(command, sender);
         Session { agent, events, stdout, stderr }
+    }
+
+    /// What the client says of its MCP servers, once `loom sync` has configured it: standard output and error.
+    pub fn list(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> (Agent, String) {
+        let (sender, _events) = channel();
+        let model = model::serve(sender);
+        let agent = agent(&model);
+        configure(home, &agent);
+        let listed = home.finish(program(home, installed, &agent, &model).args(&agent.list));
+        assert!(listed.status.success(), "{:?}: {listed:?}", agent.list);
+        let text = [listed.stdout, listed.stderr].concat();
+        (agent, String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What `loom sync --verify` says of the client.
+    pub fn verified(home: &TestHome, installed: &Installed, agent: &Agent) -> String {
+        let program = installed.client(agent.program);
+        let folder = program.parent().expect("a program is in a folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = home.command(loom_binary());
+        command.env("PATH", format!("{}:{path}", folder.display()));
+        command.envs(agent.env.iter().map(|(name, value)| (name, value)));
+        let output = home.finish(command.args(["sync", agent.hint, "--verify"]));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     pub fn agent(&self) -> &Agent {
@@ -88,6 +107,14 @@ impl Session {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         format!("{}: stdout: {}; stderr: {}", self.agent.program, read(&self.stdout), read(&self.stderr))
     }
+}
+
+/// Writes what the client needs beside loom, and then loom.
+fn configure(home: &TestHome, agent: &Agent) {
+    let file = home.path().join(agent.file.0);
+    fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
+    fs::write(file, &agent.file.1).expect("the home can be written");
+    home.loom_ok(&["sync", agent.hint]);
 }
 
 /// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.

@@ -1,3 +1,4 @@
+mod changes;
 mod daily;
 mod others;
 mod tools;
@@ -57,6 +58,12 @@ fn overview_page() {
       health    say in one screen whether the servers work
 
     Configuration
+      add       add a server to the registry
+      remove    take a server out of the registry
+      enable    use a server again that was disabled
+      disable   keep a server in the registry, but never start or list it
+      sync      write loom into the configuration files of AI clients
+      generate  write what `loom sync` would write for a home without clients
       check     examine the registry and the settings, and say which are in force
       registry  say which registry is in force, or choose another
       secrets   keep secrets for servers in the keychain or an encrypted file

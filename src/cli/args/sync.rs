@@ -1,0 +1,104 @@
+//! What `loom sync` and `loom generate` accept.
+
+use std::path::PathBuf;
+
+use argh::{ArgsInfo, FromArgs};
+
+/// write loom into the configuration files of AI clients
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "sync")]
+#[argh(
+    note = "WORD is a client, several, or `all`: the clients that are on this machine. `loom sync status` shows how \
+               each stands, `loom sync history` the runs that wrote something, and `--undo` takes the last of them \
+               back, or the one whose number is given. Only loom's own keys are written, every other byte stays; \
+               what somebody else changed in them is reported and left. Clients: codex, vscode, kilocode, claude, \
+               claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue."
+)]
+#[argh(example = "loom sync all --regen --loom-mode")]
+#[argh(example = "loom sync codex claude --dry-run")]
+#[argh(error_code(1, "something is not as loom wrote it, or with --check not as it should be"))]
+#[argh(error_code(2, "no such client"))]
+#[argh(error_code(4, "with --verify: a client cannot use loom"))]
+#[argh(error_code(69, "a file cannot be written; all others are as they were"))]
+#[argh(error_code(78, "a file that loom cannot read was left alone; the others were written"))]
+pub struct SyncArgs {
+    /// clients, `all`, `status` or `history`
+    #[argh(positional, arg_name = "WORD")]
+    pub words: Vec<String>,
+    /// with `all`: every client that loom knows, here or not
+    #[argh(switch)]
+    pub all_targets: bool,
+    /// also write the files of `loom generate configs`
+    #[argh(switch)]
+    pub regen: bool,
+    /// one entry, `loom proxy`, in every client; this is always so
+    #[argh(switch)]
+    pub loom_mode: bool,
+    /// write only the files of `loom generate configs`, and none of a client
+    #[argh(switch)]
+    pub repo_only: bool,
+    /// show what would change as a diff, and write nothing
+    #[argh(switch)]
+    pub dry_run: bool,
+    /// say whether anything would change or was changed, and write nothing
+    #[argh(switch)]
+    pub check: bool,
+    /// then ask every client that is installed whether it can use loom, in its own way
+    #[argh(switch)]
+    pub verify: bool,
+    /// take the last run back, or the one given
+    #[argh(switch)]
+    pub undo: bool,
+    /// regard what others changed in loom's keys as right from now on
+    #[argh(switch)]
+    pub accept: bool,
+    /// write over what others changed in loom's keys, and put back what they took out
+    #[argh(switch)]
+    pub force: bool,
+    /// take out what is loom's
+    #[argh(switch)]
+    pub remove: bool,
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+    /// registry to read (default: the nearest one of the workspace, then what the daemon reads)
+    #[argh(option, arg_name = "PATH")]
+    pub registry: Option<PathBuf>,
+}
+
+/// write what `loom sync` would write for a home without clients
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "generate")]
+#[argh(example = "loom generate configs --target all --loom-mode")]
+#[argh(example = "loom generate configs --target codex,claude --output-dir /tmp/mcp")]
+pub struct GenerateArgs {
+    #[argh(subcommand)]
+    pub verb: GenerateVerb,
+}
+
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand)]
+pub enum GenerateVerb {
+    Configs(GenerateConfigsArgs),
+}
+
+/// write the configuration files of clients into a folder, one folder a client
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "configs")]
+#[argh(example = "loom generate configs --target all --loom-mode")]
+#[argh(example = "loom generate configs --target codex,claude --output-dir /tmp/mcp")]
+#[argh(error_code(2, "no such client"))]
+pub struct GenerateConfigsArgs {
+    /// clients, with commas between them, or `all` (default all)
+    #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
+    pub target: String,
+    /// one entry, `loom proxy`, in every client; this is always so
+    #[argh(switch)]
+    pub loom_mode: bool,
+    /// folder to write into (default generated/mcp)
+    #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"generated/mcp\")")]
+    pub output_dir: PathBuf,
+    /// registry to read (default: the nearest one of the workspace, then what the daemon reads)
+    #[argh(option, arg_name = "PATH")]
+    pub registry: Option<PathBuf>,
+}

@@ -1,0 +1,205 @@
+//! `loom sync`: loom in the configuration files of AI clients.
+
+mod history;
+mod report;
+mod status;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::Ending;
+use crate::cli::args::sync::SyncArgs;
+use crate::cli::context::Context;
+use crate::cli::generate;
+use crate::cli::out::Out;
+use crate::cli::registry::{read, refuse_errors};
+use crate::cli::sync::report::Style;
+use crate::fault::{Fault, Kind, Plain};
+use crate::link::start::own_executable;
+use crate::nearest::nearest;
+use crate::registry::Registry;
+use crate::registry::find::for_person;
+use crate::settings::{process_env, process_environment};
+use crate::sync::apply::{apply, recover};
+use crate::sync::machine::Machine;
+use crate::sync::plan::Policy;
+use crate::sync::state::{Manifest, State};
+use crate::sync::survey::{Aim, survey};
+use crate::sync::target::{Door, Leave, Target};
+use crate::sync::{TARGETS, is_here};
+
+pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
+    one_task(&args)?;
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    if args.undo {
+        return history::undo(&words, args.json, context, out);
+    }
+    match words[..] {
+        ["status"] => return status::run(args.registry.as_deref(), args.json, context, out),
+        ["history"] => return history::list(args.json, context, out),
+        _ => {}
+    }
+    let machine = machine(context)?;
+    let doors = Doors::load(context, args.registry.as_deref())?;
+    if args.repo_only {
+        let targets = named(&words, &machine, &Manifest::default(), true)?;
+        return generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, out);
+    }
+    let (state, mut manifest) = open(context)?;
+    let targets = named(&words, &machine, &manifest, args.all_targets)?;
+    let policy = match (args.accept, args.force) {
+        (true, _) => Policy::Accept,
+        (_, true) => Policy::Force,
+        (false, false) => Policy::Report,
+    };
+    let aim = if args.remove { Aim::Absent } else { Aim::Present };
+    let mut found = survey(&targets, &machine, &manifest, &|target| doors.door(target), aim, policy);
+    let style = match (args.dry_run, args.check) {
+        (true, _) => Style::Diff,
+        (_, true) => Style::Check,
+        (false, false) => Style::Done,
+    };
+    let run = match style {
+        Style::Done => apply(&state, &mut manifest, &mut found.drafts, policy, &verb(&args))?,
+        Style::Diff | Style::Check => None,
+    };
+    if args.regen && style == Style::Done {
+        generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, &mut Out::default())?;
+    }
+    let ending = report::ending(&found, style);
+    if !args.verify {
+        report::show(&found, &targets, run.as_ref(), style, &machine, args.json, out);
+        return Ok(ending);
+    }
+    if !args.json {
+        report::show(&found, &targets, run.as_ref(), style, &machine, false, out);
+    }
+    // The daemon that a client starts now may want the state.
+    drop(state);
+    let seen = verify::run(&targets, &machine, args.json, out);
+    Ok(if ending == Ending::Done { seen } else { ending })
+}
+
+/// Refuses options that contradict each other.
+fn one_task(args: &SyncArgs) -> Result<(), Plain> {
+    let tasks = [
+        (args.undo, "--undo"),
+        (args.accept, "--accept"),
+        (args.force, "--force"),
+        (args.remove, "--remove"),
+        (args.repo_only, "--repo-only"),
+    ];
+    let shows = [(args.dry_run, "--dry-run"), (args.check, "--check")];
+    for group in [&tasks[..], &shows[..]] {
+        let given: Vec<&str> = group.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect();
+        if given.len() > 1 {
+            return Err(Plain::new(Kind::Usage, format!("{} do not go together", given.join(" and "))));
+        }
+    }
+    match shows.iter().find(|(given, _)| *given && (args.undo || args.repo_only)) {
+        Some((_, name)) => Err(Plain::new(Kind::Usage, format!("{name} does not go with the other option"))),
+        None => Ok(()),
+    }
+}
+
+/// What was typed, for the history.
+fn verb(args: &SyncArgs) -> String {
+    let flags = [(args.remove, " --remove"), (args.accept, " --accept"), (args.force, " --force")];
+    let flags: String = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| *flag).collect();
+    format!("sync {}{flags}", args.words.join(" "))
+}
+
+/// The state, with a run that was broken off finished.
+fn open(context: &Context) -> Result<(State, Manifest), Fault> {
+    context.state_dir()?;
+    let state = State::open(context.paths.sync_dir())?;
+    let mut manifest = state.manifest()?;
+    recover(&state, &mut manifest)?;
+    Ok((state, manifest))
+}
+
+fn machine(context: &Context) -> Result<Machine, Plain> {
+    let known = |name: &String| TARGETS.iter().any(|target| target.name == *name);
+    if let Some(name) = context.settings.clients.keys().find(|name| !known(name)) {
+        let path = context.show(&context.paths.config_file());
+        let text = format!("{path}: `[clients]` names `{name}`, which is no client that loom knows");
+        return Err(Plain::new(Kind::Config, text).hint("loom help sync"));
+    }
+    Ok(Machine {
+        os: Machine::own_os(),
+        home: context.paths.home().into(),
+        env: process_environment(),
+        overrides: context.settings.clients.clone(),
+        cwd: context.cwd.clone(),
+    })
+}
+
+/// The clients that the words name.
+pub fn named(
+    words: &[&str],
+    machine: &Machine,
+    manifest: &Manifest,
+    every: bool,
+) -> Result<Vec<&'static Target>, Plain> {
+    let words = if every && words.is_empty() { &["all"] } else { words };
+    if words.is_empty() {
+        let text = "which clients? Name some, or `all` for those on this machine";
+        return Err(Plain::new(Kind::Usage, text).hint("loom sync all"));
+    }
+    let words: Vec<&str> = words.iter().flat_map(|word| word.split(',')).collect();
+    if let Some(unknown) =
+        words.iter().find(|word| **word != "all" && TARGETS.iter().all(|target| target.name != **word))
+    {
+        let names = TARGETS.iter().map(|target| target.name).chain(["all", "status", "history"]);
+        let near =
+            nearest(unknown, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let text = format!("there is no client `{unknown}`{near}");
+        return Err(Plain::new(Kind::Usage, text).hint("loom help sync"));
+    }
+    let all = words.contains(&"all");
+    let wanted = |target: &&Target| {
+        words.contains(&target.name) || all && (every || is_here(target, machine, manifest))
+    };
+    Ok(TARGETS.iter().filter(wanted).collect())
+}
+
+/// The way into loom for each client.
+pub struct Doors {
+    binary: String,
+    socket: Option<String>,
+    registry: Option<Registry>,
+}
+
+impl Doors {
+    /// Reads the registry in force; there need not be one.
+    pub fn load(context: &Context, flag: Option<&Path>) -> Result<Self, Fault> {
+        let found = for_person(flag, &context.cwd, &context.paths)?;
+        let registry = match flag.is_some() || found.path.exists() {
+            true => {
+                Some(refuse_errors(read(&found.path, context.paths.home())?, &context.show(&found.path))?)
+            }
+            false => None,
+        };
+        let usual = process_env()("LOOM_SOCKET").is_none() && context.socket == context.settings.socket;
+        let socket = (!usual).then(|| context.socket.display().to_string());
+        Ok(Doors { binary: binary(context)?, socket, registry })
+    }
+
+    pub fn door(&self, target: &Target) -> Door {
+        let leave = self.registry.as_ref().map(|registry| Leave::of(registry, target.name));
+        Door { binary: self.binary.clone(), socket: self.socket.clone(), leave: leave.unwrap_or_default() }
+    }
+}
+
+/// The installed program: where it was put, if it still is there, else this one.
+fn binary(context: &Context) -> Result<String, Fault> {
+    let recorded = std::fs::read_to_string(context.paths.binary_file()).unwrap_or_default();
+    let recorded = PathBuf::from(recorded.trim_end());
+    if recorded.is_absolute() && recorded.is_file() {
+        return Ok(recorded.display().to_string());
+    }
+    let own = own_executable().map_err(|error| {
+        Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"))
+    })?;
+    Ok(own.display().to_string())
+}

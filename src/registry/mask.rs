@@ -1,0 +1,155 @@
+//! What looks secret in a text, by its name or its form, hidden. Pure. A safety net and no promise.
+
+use std::ops::Range;
+
+use crate::registry::environ::looks_secret;
+use crate::secret::mask::HIDDEN;
+
+/// Parts of a name, beside those of environment variables, that say that the value is a secret.
+const SECRET_PARTS: [&str; 6] = ["AUTHORIZATION", "AUTH", "BEARER", "JWT", "OTP", "PWD"];
+const SECRET_ENDS: [&str; 4] = ["TOKEN", "SECRET", "APIKEY", "PRIVATEKEY"];
+
+/// What may stand before the secret of an `Authorization`.
+const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "digest "];
+
+/// How well-known secrets begin.
+const SECRET_STARTS: [&str; 10] =
+    ["ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "sk-", "xoxb-", "xoxp-", "AKIA", "eyJ"];
+/// A shorter word is none of those.
+const SECRET_LEAST: usize = 16;
+
+/// Whether a name says that its value is a secret, however it is spelled: `apiKey`, `X-Api-Key`, `--password`.
+pub fn is_secret(name: &str) -> bool {
+    let mut spelled = String::with_capacity(name.len() + 4);
+    let mut before = ' ';
+    for char in name.chars().take(100) {
+        if char.is_ascii_alphanumeric() {
+            if char.is_ascii_uppercase() && before.is_ascii_lowercase() {
+                spelled.push('_');
+            }
+            spelled.push(char.to_ascii_uppercase());
+        } else {
+            spelled.push('_');
+        }
+        before = char;
+    }
+    looks_secret(&spelled)
+        || spelled.split('_').any(|part| SECRET_PARTS.contains(&part))
+        || SECRET_ENDS.iter().any(|end| spelled.ends_with(end))
+}
+
+/// A text with what looks secret in it hidden: `token=…`, `Authorization: Bearer …`, `--password …`,
+/// `scheme://user:…@host`, `ghp_…`.
+pub fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(hidden) = next_secret(text, at) {
+        shown.push_str(&text[at..hidden.start]);
+        shown.push_str(HIDDEN);
+        at = hidden.end;
+    }
+    shown.push_str(&text[at..]);
+    shown
+}
+
+/// Where the first secret from `from` on is. Never empty.
+fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
+    text[from..].char_indices().find_map(|(at, char)| {
+        let at = from + at;
+        let hidden = match char {
+            ':' if text[at..].starts_with("://") => password_of(text, at + 3),
+            ':' | '=' if is_secret(name_before(text[..at].trim_end_matches(' '))) => value_at(text, at + 1),
+            ' ' if name_before(&text[..at]).starts_with('-') && is_secret(name_before(&text[..at])) => {
+                value_at(text, at + 1)
+            }
+            ' ' if name_before(&text[..at]).eq_ignore_ascii_case("bearer") => value_at(text, at + 1),
+            _ if at == 0 || !is_of_word(text[..at].chars().next_back()?) => known_secret(text, at),
+            _ => None,
+        };
+        hidden.filter(|hidden| !hidden.is_empty())
+    })
+}
+
+fn is_of_word(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.')
+}
+
+/// The name that a text ends with, a closing quote not counted.
+fn name_before(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', '\'', '\\']);
+    let start = text.rfind(|char| !is_of_word(char)).map_or(0, |at| at + 1);
+    // A character that is not ASCII may be longer than one byte.
+    text.get(start..).unwrap_or_default()
+}
+
+/// The value that begins at a place, without spaces, quotes and the name of a scheme before it.
+fn value_at(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text[at..].trim_start_matches([' ', '"', '\'', '\\']);
+    let before = &text[at..text.len() - rest.len()];
+    let scheme = SCHEMES
+        .iter()
+        .find(|scheme| rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let start = text.len() - rest.len() + scheme.map_or(0, |scheme| scheme.len());
+    let end = match before.chars().next_back().filter(|last| matches!(last, '"' | '\'')) {
+        Some(quote) => text[start..].find(quote).map(|end| start + end),
+        None => None,
+    };
+    Some(start..end.unwrap_or_else(|| word_end(text, start)))
+}
+
+fn word_end(text: &str, start: usize) -> usize {
+    let ends =
+        |char: char| char.is_whitespace() || matches!(char, '"' | '\'' | '\\' | ',' | '&' | ';' | '}' | ')');
+    text[start..].find(ends).map_or(text.len(), |end| start + end)
+}
+
+/// The password in a URL whose authority begins at a place.
+fn password_of(text: &str, at: usize) -> Option<Range<usize>> {
+    let authority = text[at..]
+        .split(|char: char| matches!(char, '/' | '?' | '#' | '"') || char.is_whitespace())
+        .next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let start = at + name.len() + 1;
+    Some(start..start + password.len())
+}
+
+fn known_secret(text: &str, at: usize) -> Option<Range<usize>> {
+    let known = SECRET_STARTS.iter().any(|start| text[at..].starts_with(start));
+    let word = at..word_end(text, at);
+    (known && word.len() >= SECRET_LEAST).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn secrets_are_hidden_within_texts() {
+        for (given, want) in [
+            ("curl -H 'Authorization: Bearer abc.def' x", "curl -H 'Authorization: Bearer ***' x"),
+            ("https://h/?a=1&access_token=abc&b=2", "https://h/?a=1&access_token=***&b=2"),
+            ("postgres://me:pw@db/x and http://h:80/a@b", "postgres://me:***@db/x and http://h:80/a@b"),
+            ("GITHUB_TOKEN=abc make", "GITHUB_TOKEN=*** make"),
+            ("TOKEN = \"a b\"", "TOKEN = \"***\""),
+            (r#"{"password": "a b", "x": "y"}"#, r#"{"password": "***", "x": "y"}"#),
+            (r#"say "token='a b' c" and 'd'"#, r#"say "token='***' c" and 'd'"#),
+            ("run --password abc --size 3", "run --password *** --size 3"),
+            ("see ghp_0123456789abcdef01 there", "see *** there"),
+            ("bearer abc", "bearer ***"),
+            ("ünïcode=1 key: ü", "ünïcode=1 key: ***"),
+            ("a: b = c", "a: b = c"),
+            ("token=", "token="),
+        ] {
+            assert_eq!(masked(given), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,80}") {
+            masked(&text);
+        }
+    }
+}

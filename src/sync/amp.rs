@@ -1,0 +1,33 @@
+//! Amp. Its settings are flat keys with dots in them.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "amp",
+    title: "Amp",
+    programs: &["amp"],
+    signs: &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp")],
+    max_tools: None,
+    source: "amp 0.0.1790142911, run",
+    checked: "2026-11-23",
+    files,
+    stale: &[],
+    health: Some(Health { args: &["mcp", "doctor"], good: "connected", connects: true, waiting: "" }),
+    notes: |_| Vec::new(),
+};
+
+const SETTINGS: &[Spot] = &[
+    Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp/settings.json"),
+    Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp/settings.jsonc"),
+];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["amp.mcpServers", NAME]);
+    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
+}

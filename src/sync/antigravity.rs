@@ -1,0 +1,50 @@
+//! Google Antigravity: editor, command line and desktop share `~/.gemini/config`. A file that is no JSON stops it.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "antigravity",
+    title: "Antigravity",
+    programs: &["antigravity", "agy"],
+    signs: &[
+        Spot::same("~/.gemini/config"),
+        Spot::same("~/.gemini/antigravity"),
+        Spot::same("~/.antigravity"),
+    ],
+    // Its makers recommend no more than 50.
+    max_tools: Some(50),
+    source: "google-antigravity 0.1.22, its embedded documentation",
+    checked: "2026-11-23",
+    files,
+    stale: &[
+        Stale {
+            spot: Spot::same("~/.gemini/antigravity/mcp_config.json"),
+            format: Format::Json,
+            keys: &["mcpServers", NAME],
+        },
+        Stale {
+            spot: Spot::same("~/.antigravity/mcp.json"),
+            format: Format::Json,
+            keys: &["mcpServers", NAME],
+        },
+    ],
+    health: None,
+    notes: |_| {
+        vec![
+            "it reads the file when it starts: press Refresh in Manage MCP Servers, or start it again".into(),
+        ]
+    },
+};
+
+const CONFIG: &[Spot] = &[Spot::same("~/.gemini/config/mcp_config.json")];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["mcpServers", NAME]);
+    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
+}

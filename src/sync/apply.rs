@@ -1,0 +1,303 @@
+//! Writing what was planned: all files or none. Every step leaves the disk so that the next run can go on: first the
+//! run with all bytes is kept, then file after file is replaced, then the manifest, then the run is marked as done.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::fault::{Explain, Kind};
+use crate::sync::disk::{self, WriteError};
+use crate::sync::history::{self, Run, RunFile, RunState};
+use crate::sync::job::{Draft, Obstacle, draft};
+use crate::sync::place::Place;
+use crate::sync::plan::{Policy, take_back};
+use crate::sync::state::{Manifest, Record, State, StateError};
+
+/// How often a file may change under our hands before we give up.
+const TRIES: usize = 5;
+
+/// Nothing was written, or all of it was taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{} cannot be written; every other file is as it was", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} changes faster than loom can write it; every other file is as it was", path.display())]
+    Restless { path: PathBuf },
+    #[error("{} cannot be written, and {} could not be put back", path.display(), left.display())]
+    Torn { path: PathBuf, left: PathBuf, source: io::Error },
+    #[error("there is no run {id} to undo")]
+    NoRun { id: String },
+}
+
+impl Explain for ApplyError {
+    fn kind(&self) -> Kind {
+        match self {
+            ApplyError::State(error) => error.kind(),
+            ApplyError::NoRun { .. } => Kind::Usage,
+            ApplyError::Write { .. } | ApplyError::Restless { .. } | ApplyError::Torn { .. } => {
+                Kind::Unavailable
+            }
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ApplyError::State(error) => error.hint(),
+            ApplyError::NoRun { .. } => Some("loom sync history".into()),
+            ApplyError::Torn { .. } => Some("loom sync --undo".into()),
+            ApplyError::Write { .. } | ApplyError::Restless { .. } => None,
+        }
+    }
+}
+
+/// What an undo did.
+#[derive(Debug)]
+pub struct Undone {
+    pub run: Run,
+    /// Each file, whether its exact bytes are back, and the values that somebody changed since and that stay.
+    pub files: Vec<(PathBuf, bool, Vec<Place>)>,
+}
+
+/// Writes the drafts that write something, and records all of them. Returns the run, if one was needed.
+pub fn apply(
+    state: &State,
+    manifest: &mut Manifest,
+    drafts: &mut [Draft],
+    policy: Policy,
+    verb: &str,
+) -> Result<Option<Run>, ApplyError> {
+    let mut commit = Commit::begin(state, drafts, policy, verb)?;
+    while commit.step()? {}
+    let run = commit.run.take();
+    for draft in drafts.iter() {
+        record(manifest, &draft.job.path, draft.record_after.clone());
+    }
+    state.save_manifest(manifest)?;
+    finish(state, run)
+}
+
+fn finish(state: &State, run: Option<Run>) -> Result<Option<Run>, ApplyError> {
+    let Some(mut run) = run else { return Ok(None) };
+    run.state = RunState::Done;
+    history::update(&state.history_dir(), &run)?;
+    history::prune(&state.history_dir());
+    Ok(Some(run))
+}
+
+fn record(manifest: &mut Manifest, path: &PathBuf, record: Option<Record>) {
+    match record {
+        Some(record) => manifest.files.insert(path.clone(), record),
+        None => manifest.files.remove(path),
+    };
+}
+
+/// A run that writes its files one by one.
+pub struct Commit<'s> {
+    state: &'s State,
+    drafts: Vec<&'s mut Draft>,
+    policy: Policy,
+    run: Option<Run>,
+    next: usize,
+}
+
+impl<'s> Commit<'s> {
+    /// Keeps the run, so that it can be finished or taken back whatever happens.
+    pub fn begin(
+        state: &'s State,
+        drafts: &'s mut [Draft],
+        policy: Policy,
+        verb: &str,
+    ) -> Result<Self, ApplyError> {
+        let drafts: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| draft.writes()).collect();
+        let run = match drafts.is_empty() {
+            true => None,
+            false => {
+                let files =
+                    drafts.iter().map(|draft| (run_file(draft), draft.before.clone(), draft.after.clone()));
+                Some(history::begin(&state.history_dir(), verb, files.collect())?)
+            }
+        };
+        Ok(Commit { state, drafts, policy, run, next: 0 })
+    }
+
+    /// Writes the next file; false when all are written. When it fails, those before it are put back.
+    pub fn step(&mut self) -> Result<bool, ApplyError> {
+        if self.next == self.drafts.len() {
+            return Ok(false);
+        }
+        if let Err(error) = self.write() {
+            return Err(self.roll_back(error));
+        }
+        self.next += 1;
+        Ok(true)
+    }
+
+    fn write(&mut self) -> Result<(), ApplyError> {
+        let (at, dir) = (self.next, self.state.history_dir());
+        let path = self.drafts[at].job.path.clone();
+        for _ in 0..TRIES {
+            let draft = &mut *self.drafts[at];
+            match disk::write(&path, draft.before.as_deref(), draft.after.as_deref()) {
+                Ok(folders) => {
+                    if let Some(run) = self.run.as_mut().filter(|_| !folders.is_empty()) {
+                        run.files[at].folders = folders;
+                        history::update(&dir, run)?;
+                    }
+                    return Ok(());
+                }
+                Err(WriteError::Io(source)) => return Err(ApplyError::Write { path, source }),
+                Err(WriteError::Changed) => self.replan(at)?,
+            }
+        }
+        Err(ApplyError::Restless { path })
+    }
+
+    /// Plans a file again that has changed since it was read.
+    fn replan(&mut self, at: usize) -> Result<(), ApplyError> {
+        let old = &mut *self.drafts[at];
+        let path = old.job.path.clone();
+        match draft(old.job.clone(), old.record_before.as_ref(), self.policy) {
+            Ok(Some(new)) => *old = new,
+            Ok(None) => (old.after, old.changes) = (old.before.clone(), Vec::new()),
+            Err(Obstacle::Io(source)) => return Err(ApplyError::Write { path, source }),
+            Err(Obstacle::Wrong(wrong)) => {
+                return Err(ApplyError::Write { path, source: io::Error::other(wrong.text) });
+            }
+        }
+        let dir = self.state.history_dir();
+        if let Some(run) = &mut self.run {
+            history::keep(&dir, run.id, at, old.before.as_deref(), old.after.as_deref())?;
+            run.files[at] = run_file(old);
+            history::update(&dir, run)?;
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self, error: ApplyError) -> ApplyError {
+        for draft in self.drafts[..self.next].iter().rev() {
+            match disk::write(&draft.job.path, draft.after.as_deref(), draft.before.as_deref()) {
+                Ok(_) => {}
+                Err(WriteError::Io(source)) => {
+                    let path = self.drafts[self.next].job.path.clone();
+                    return ApplyError::Torn { path, left: draft.job.path.clone(), source };
+                }
+                // A client has written it meanwhile: it is whole, and the next run compares it.
+                Err(WriteError::Changed) => {}
+            }
+        }
+        if let Some(run) = self.run.take() {
+            for folder in run.files.iter().flat_map(|file| &file.folders) {
+                // Only an empty one goes.
+                let _ = std::fs::remove_dir(folder);
+            }
+            history::forget(&self.state.history_dir(), run.id);
+        }
+        error
+    }
+}
+
+fn run_file(draft: &Draft) -> RunFile {
+    RunFile {
+        path: draft.job.path.clone(),
+        format: draft.job.format,
+        changes: draft.changes.clone(),
+        record_before: draft.record_before.clone(),
+        record_after: draft.record_after.clone(),
+        existed: draft.before.is_some(),
+        exists: draft.after.is_some(),
+        folders: Vec::new(),
+        skipped: false,
+    }
+}
+
+/// Finishes a run that was broken off: what it has written becomes loom's, the rest is as if it had not begun.
+pub fn recover(state: &State, manifest: &mut Manifest) -> Result<(), ApplyError> {
+    let dir = state.history_dir();
+    let broken = history::all(&dir)?.into_iter().filter(|run| run.state == RunState::Writing);
+    for mut run in broken.collect::<Vec<_>>() {
+        let mut written = Vec::new();
+        for at in 0..run.files.len() {
+            let [before, after] = history::bytes(&dir, &run, at)?;
+            let now = disk::read(&run.files[at].path).ok().flatten();
+            if now == after && now != before {
+                record(manifest, &run.files[at].path, run.files[at].record_after.clone());
+                written.push(at);
+            }
+        }
+        state.save_manifest(manifest)?;
+        if written.is_empty() {
+            history::forget(&dir, run.id);
+            continue;
+        }
+        for (at, file) in run.files.iter_mut().enumerate() {
+            file.skipped = !written.contains(&at);
+        }
+        run.state = RunState::Done;
+        history::update(&dir, &run)?;
+    }
+    Ok(())
+}
+
+/// Takes back a run: the last that is not undone, or the one with this number.
+pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<Undone, ApplyError> {
+    let dir = state.history_dir();
+    let runs = history::all(&dir)?;
+    let mut able = runs.into_iter().filter(|run| run.state == RunState::Done);
+    let found = able.find(|run| id.is_none_or(|id| run.id.to_string() == id));
+    let mut run = found.ok_or_else(|| ApplyError::NoRun { id: id.unwrap_or("left").to_owned() })?;
+    let mut files = Vec::new();
+    for at in (0..run.files.len()).rev().filter(|at| !run.files[*at].skipped) {
+        let file = run.files[at].clone();
+        let (exact, left) = put_back(&dir, &run, at)?;
+        record(manifest, &file.path, file.record_before.clone());
+        for folder in &file.folders {
+            // Only an empty one goes.
+            let _ = std::fs::remove_dir(folder);
+        }
+        files.push((file.path, exact, left));
+    }
+    state.save_manifest(manifest)?;
+    run.state = RunState::Undone;
+    history::update(&dir, &run)?;
+    files.reverse();
+    Ok(Undone { run, files })
+}
+
+/// Puts one file back: to its exact bytes, or, when it has changed since, value by value.
+fn put_back(dir: &std::path::Path, run: &Run, at: usize) -> Result<(bool, Vec<Place>), ApplyError> {
+    let file = &run.files[at];
+    let [before, after] = history::bytes(dir, run, at)?;
+    let path = file.path.clone();
+    for _ in 0..TRIES {
+        let now = disk::read(&path).map_err(|source| ApplyError::Write { path: path.clone(), source })?;
+        if now == before {
+            return Ok((true, Vec::new()));
+        }
+        let exact = now == after;
+        let (wanted, left) = match (exact, &now) {
+            (true, _) => (before.clone(), Vec::new()),
+            // Somebody has removed it since.
+            (false, None) => return Ok((false, Vec::new())),
+            (false, Some(bytes)) => {
+                let text = String::from_utf8_lossy(bytes);
+                match take_back(file.format, &text, &file.changes) {
+                    Ok((text, left)) => (Some(text.into_bytes()), left),
+                    // It does not parse any more: not ours to mend.
+                    Err(_) => {
+                        return Ok((false, file.changes.iter().map(|change| change.place.clone()).collect()));
+                    }
+                }
+            }
+        };
+        match disk::write(&path, now.as_deref(), wanted.as_deref()) {
+            Ok(_) => return Ok((exact, left)),
+            Err(WriteError::Changed) => {}
+            Err(WriteError::Io(source)) => return Err(ApplyError::Write { path, source }),
+        }
+    }
+    Err(ApplyError::Restless { path })
+}
+
+#[cfg(test)]
+mod tests;

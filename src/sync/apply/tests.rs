@@ -1,0 +1,172 @@
+//! Runs that end well, are broken off anywhere, meet a client at work, and are taken back.
+
+use std::fs;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::sync::format::Format;
+use crate::sync::job::{Job, Task};
+use crate::sync::target::Item;
+
+struct Bench {
+    dir: TempDir,
+}
+
+const SEEDS: [&str; 3] = ["{\n  // a\n}\n", "\u{feff}{\"b\": 1}\r\n", ""];
+
+impl Bench {
+    /// Two files with something in them, one that is not there.
+    fn new() -> Self {
+        let bench = Bench { dir: tempfile::tempdir().unwrap() };
+        bench.reset();
+        bench
+    }
+
+    fn reset(&self) {
+        for (at, seed) in SEEDS.iter().enumerate().take(2) {
+            fs::write(self.path(at), seed).unwrap();
+        }
+        let _ = fs::remove_dir_all(self.dir.path().join("new"));
+        let _ = fs::remove_dir_all(self.dir.path().join("state"));
+    }
+
+    fn path(&self, at: usize) -> PathBuf {
+        self.dir.path().join(["a.json", "b.json", "new/c.json"][at])
+    }
+
+    fn state(&self) -> State {
+        State::open(self.dir.path().join("state")).unwrap()
+    }
+
+    fn drafts(&self, manifest: &Manifest) -> Vec<Draft> {
+        let members = json!({"command": "/bin/loom", "args": ["proxy"]}).as_object().cloned().unwrap();
+        let items = vec![Item::Entry { place: Place::keys(&["m", "loom"]), members }];
+        let job = |at| Job {
+            target: "codex",
+            path: self.path(at),
+            format: Format::Jsonc,
+            seed: String::new(),
+            task: Task::Hold { items: items.clone(), stale: Vec::new() },
+        };
+        let made = (0..3).map(job).map(|job| {
+            let record = manifest.files.get(&job.path).cloned();
+            draft(job, record.as_ref(), Policy::Report).unwrap()
+        });
+        made.flatten().collect()
+    }
+
+    fn run(&self) -> Option<Run> {
+        let state = self.state();
+        let mut manifest = state.manifest().unwrap();
+        recover(&state, &mut manifest).unwrap();
+        let mut drafts = self.drafts(&manifest);
+        apply(&state, &mut manifest, &mut drafts, Policy::Report, "sync").unwrap()
+    }
+
+    fn undo(&self) -> Result<Undone, ApplyError> {
+        let state = self.state();
+        let mut manifest = state.manifest().unwrap();
+        undo(&state, &mut manifest, None)
+    }
+
+    fn texts(&self) -> Vec<Option<String>> {
+        (0..3).map(|at| fs::read_to_string(self.path(at)).ok()).collect()
+    }
+
+    fn seeds() -> Vec<Option<String>> {
+        SEEDS.iter().map(|seed| (!seed.is_empty()).then(|| (*seed).to_owned())).collect()
+    }
+}
+
+#[test]
+fn a_second_run_writes_nothing_and_an_undo_restores_every_byte() {
+    let bench = Bench::new();
+    assert_eq!(bench.run().unwrap().files.len(), 3);
+    let written = bench.texts();
+    assert!(written.iter().all(|text| text.as_ref().unwrap().contains("/bin/loom")));
+    assert_eq!(bench.run(), None);
+    let undone = bench.undo().unwrap();
+    assert!(undone.files.iter().all(|(_, exact, left)| *exact && left.is_empty()));
+    assert_eq!(bench.texts(), Bench::seeds());
+    assert!(!bench.dir.path().join("new").exists());
+    assert!(matches!(bench.undo(), Err(ApplyError::NoRun { .. })));
+    assert_eq!(bench.run().unwrap().id, 2);
+    assert_eq!(bench.texts(), written);
+}
+
+#[test]
+fn a_run_that_dies_anywhere_is_finished_by_the_next() {
+    let bench = Bench::new();
+    bench.run();
+    let want = bench.texts();
+    for steps in 0..=3 {
+        bench.reset();
+        let state = bench.state();
+        let manifest = state.manifest().unwrap();
+        let mut drafts = bench.drafts(&manifest);
+        let mut commit = Commit::begin(&state, &mut drafts, Policy::Report, "sync").unwrap();
+        for _ in 0..steps {
+            assert!(commit.step().unwrap());
+        }
+        // It dies: nothing is recorded, nothing put back.
+        drop(commit);
+        drop(state);
+        for (at, text) in bench.texts().into_iter().enumerate() {
+            assert!(text == Bench::seeds()[at] || text == want[at], "{text:?}");
+        }
+        bench.run();
+        assert_eq!(bench.texts(), want, "after {steps} steps");
+        assert_eq!(bench.run(), None);
+        while bench.undo().is_ok() {}
+        assert_eq!(bench.texts(), Bench::seeds(), "after {steps} steps");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_takes_the_others_back() {
+    let bench = Bench::new();
+    let state = bench.state();
+    let mut manifest = state.manifest().unwrap();
+    let mut drafts = bench.drafts(&manifest);
+    fs::write(bench.dir.path().join("new"), "in the way").unwrap();
+    let error = apply(&state, &mut manifest, &mut drafts, Policy::Report, "sync").unwrap_err();
+    assert!(matches!(error, ApplyError::Write { .. }), "{error:?}");
+    let texts = bench.texts();
+    assert_eq!(texts[..2], Bench::seeds()[..2]);
+    assert!(history::all(&state.history_dir()).unwrap().is_empty());
+}
+
+#[test]
+fn a_client_that_writes_meanwhile_keeps_what_it_wrote() {
+    let bench = Bench::new();
+    let state = bench.state();
+    let mut manifest = state.manifest().unwrap();
+    let mut drafts = bench.drafts(&manifest);
+    fs::write(bench.path(0), "{\"theirs\": 1}").unwrap();
+    apply(&state, &mut manifest, &mut drafts, Policy::Report, "sync").unwrap();
+    let text = bench.texts()[0].clone().unwrap();
+    assert!(text.contains("theirs") && text.contains("/bin/loom"), "{text}");
+    undo(&state, &mut manifest, None).unwrap();
+    assert_eq!(bench.texts()[0].as_deref(), Some("{\"theirs\": 1}"));
+}
+
+#[test]
+fn an_undo_after_a_client_wrote_takes_back_only_ours() {
+    let bench = Bench::new();
+    bench.run();
+    let text = bench.texts()[1].clone().unwrap();
+    fs::write(bench.path(1), text.replace("\"b\": 1", "\"b\": 2, \"client\": true")).unwrap();
+    let undone = bench.undo().unwrap();
+    assert_eq!(undone.files.iter().map(|(_, exact, _)| *exact).collect::<Vec<_>>(), [true, false, true]);
+    let text = bench.texts()[1].clone().unwrap();
+    assert!(text.contains("\"client\": true") && !text.contains("loom"), "{text}");
+}
+
+#[test]
+fn two_runs_at_once_are_one_and_a_refusal() {
+    let bench = Bench::new();
+    let _held = bench.state();
+    assert!(matches!(State::open(bench.dir.path().join("state")), Err(StateError::Busy)));
+}

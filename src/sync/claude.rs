@@ -1,0 +1,63 @@
+//! Claude Code. Its servers stand in `~/.claude.json`, which it rewrites often; permissions stand in `settings.json`.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Health, Item, Leave, NAME, Stale, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "claude",
+    title: "Claude Code",
+    programs: &["claude"],
+    signs: &[Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}"), Spot::same("~/.claude.json")],
+    max_tools: None,
+    source: "Claude Code 2.1.330, run",
+    checked: "2026-11-23",
+    files,
+    stale: &[Stale {
+        spot: Spot::same("~/.claude/mcp.json"),
+        format: Format::Json,
+        keys: &["mcpServers", NAME],
+    }],
+    health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Pending" }),
+    notes: |_| Vec::new(),
+};
+
+const SERVERS: &[Spot] = &[Spot::same("${CLAUDE_CONFIG_DIR:-~}/.claude.json")];
+const SETTINGS: Spot = Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/settings.json");
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let members = door.entry(&TARGET, json!({ "type": "stdio", "timeout": 600_000 }));
+    let place = Place::keys(&["mcpServers", NAME]);
+    let servers = Wanted {
+        path: machine.file(TARGET.name, SERVERS),
+        format: Format::Json,
+        seed: "",
+        items: vec![Item::Entry { place, members }],
+    };
+    let settings =
+        Wanted { path: machine.path(&SETTINGS), format: Format::Json, seed: "", items: rules(&door.leave) };
+    vec![servers, settings]
+}
+
+/// Each rule is a text in a list of its kind.
+fn rules(leave: &Leave) -> Vec<Item> {
+    let own = leave.all.then(|| format!("mcp__{NAME}"));
+    let tools = leave.single().map(|tool| format!("mcp__{NAME}__{tool}"));
+    let allow: Vec<String> = own.into_iter().chain(tools).chain(leave.rules.allow.iter().cloned()).collect();
+    let lists = [
+        ("allow", &allow),
+        ("ask", &leave.rules.ask),
+        ("deny", &leave.rules.deny),
+        ("additionalDirectories", &leave.rules.directories),
+    ];
+    let permissions = Place::keys(&["permissions"]);
+    let texts = lists.into_iter().flat_map(|(list, texts)| texts.iter().map(move |text| (list, text)));
+    let texts =
+        texts.map(|(list, text)| Item::Value { place: permissions.key(list).text(text), value: json!(text) });
+    let mode = leave.rules.default_mode.iter();
+    let mode = mode.map(|mode| Item::Value { place: permissions.key("defaultMode"), value: json!(mode) });
+    texts.chain(mode).collect()
+}

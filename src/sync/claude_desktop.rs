@@ -1,0 +1,38 @@
+//! Claude Desktop. One comma too many disables all its servers; it reads the file when it starts.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "claude_desktop",
+    title: "Claude Desktop",
+    programs: &["claude-desktop"],
+    signs: &[Spot {
+        linux: "~/.config/Claude",
+        macos: "~/Library/Application Support/Claude",
+        windows: "${APPDATA:-~/AppData/Roaming}/Claude",
+    }],
+    max_tools: None,
+    source: "its documentation",
+    checked: "2026-11-23",
+    files,
+    stale: &[],
+    health: None,
+    notes: |_| vec!["it reads the file when it starts: quit it and start it again".into()],
+};
+
+const CONFIG: &[Spot] = &[Spot {
+    linux: "~/.config/Claude/claude_desktop_config.json",
+    macos: "~/Library/Application Support/Claude/claude_desktop_config.json",
+    windows: "${APPDATA:-~/AppData/Roaming}/Claude/claude_desktop_config.json",
+}];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["mcpServers", NAME]);
+    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
+}

@@ -1,0 +1,39 @@
+//! Codex: command line, IDE extension and app share one file. Rejects a wrong entry with the whole file, so only keys
+//! of its strict mode are written.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "codex",
+    title: "Codex",
+    programs: &["codex"],
+    signs: &[Spot::same("${CODEX_HOME:-~/.codex}")],
+    max_tools: None,
+    source: "codex-cli 0.169.0, run",
+    checked: "2026-11-23",
+    files,
+    stale: &[],
+    health: Some(Health { args: &["mcp", "list"], good: "enabled", connects: false, waiting: "" }),
+    notes: |_| Vec::new(),
+};
+
+const CONFIG: &[Spot] = &[Spot::same("${CODEX_HOME:-~/.codex}/config.toml")];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["mcp_servers", NAME]);
+    let times = json!({ "startup_timeout_sec": 30, "tool_timeout_sec": 600 });
+    let mut items = vec![Item::Entry { place: place.clone(), members: door.entry(&TARGET, times) }];
+    if door.leave.all {
+        items.push(Item::Value { place: place.key("default_tools_approval_mode"), value: json!("approve") });
+    }
+    for tool in door.leave.single() {
+        let mode = place.key("tools").key(tool).key("approval_mode");
+        items.push(Item::Value { place: mode, value: json!("approve") });
+    }
+    vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Toml, seed: "", items }]
+}

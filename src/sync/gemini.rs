@@ -1,0 +1,63 @@
+//! Gemini CLI. Warns of keys it does not know at every start, and lets no server run in a folder that is not trusted.
+
+use serde_json::{Value, json};
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Health, Item, NAME, Stale, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "gemini",
+    title: "Gemini CLI",
+    programs: &["gemini"],
+    signs: &[Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/settings.json")],
+    max_tools: None,
+    source: "gemini-cli 0.61.0, run",
+    checked: "2026-11-23",
+    files,
+    stale: &[Stale {
+        spot: Spot::same("~/.gemini/config.toml"),
+        format: Format::Toml,
+        keys: &["mcp_servers", NAME],
+    }],
+    health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Disabled" }),
+    notes,
+};
+
+const SETTINGS: &[Spot] = &[Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/settings.json")];
+const TRUSTED: Spot = Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/trustedFolders.json");
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["mcpServers", NAME]);
+    let mut items = vec![Item::Entry {
+        place: place.clone(),
+        members: door.entry(&TARGET, json!({ "timeout": 600_000 })),
+    }];
+    if door.leave.all {
+        // Of single tools only its policy files know.
+        items.push(Item::Value { place: place.key("trust"), value: json!(true) });
+    }
+    vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
+}
+
+fn notes(machine: &Machine) -> Vec<String> {
+    let path = machine.path(&TRUSTED);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let rules = Format::Jsonc.get(&text, &Place::default()).ok().flatten();
+    let is_trusted = |folder: &std::path::Path| {
+        let rule = rules.as_ref().and_then(|rules| rules.get(folder.to_string_lossy().as_ref()));
+        rule.and_then(Value::as_str).is_some_and(|rule| rule.starts_with("TRUST"))
+    };
+    if machine.env.get("GEMINI_CLI_TRUST_WORKSPACE").is_some_and(|value| value == "true")
+        || machine.cwd.ancestors().any(is_trusted)
+    {
+        return vec![format!("{} is trusted: its servers run", machine.show(&machine.cwd))];
+    }
+    let count = rules.as_ref().and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    vec![format!(
+        "servers run in trusted folders only; {} has {count}, and {} is not among them: type `/permissions` in gemini there",
+        machine.show(&path),
+        machine.show(&machine.cwd)
+    )]
+}

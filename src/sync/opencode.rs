@@ -1,0 +1,44 @@
+//! OpenCode, and the shape of an entry that Kilo Code has from it.
+
+use serde_json::{Map, Value, json};
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "opencode",
+    title: "OpenCode",
+    programs: &["opencode"],
+    signs: &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode")],
+    max_tools: None,
+    source: "opencode 1.18.33, run",
+    checked: "2026-11-23",
+    files,
+    stale: &[],
+    health: Some(Health { args: &["mcp", "list"], good: "connected", connects: true, waiting: "" }),
+    notes: |_| Vec::new(),
+};
+
+const CONFIG: &[Spot] = &[
+    Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/opencode.json"),
+    Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/opencode.jsonc"),
+];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let path = machine.file(TARGET.name, CONFIG);
+    vec![Wanted { path, format: Format::Jsonc, seed: "", items: items(&TARGET, door) }]
+}
+
+/// The entry and the permissions of a client that reads like OpenCode.
+pub fn items(target: &Target, door: &Door) -> Vec<Item> {
+    // The time is that of the tool list: a daemon may have to start first.
+    let entry = json!({ "type": "local", "command": door.argv(target), "enabled": true, "timeout": 60_000 });
+    let members: Map<String, Value> = entry.as_object().cloned().unwrap_or_default();
+    let all = door.leave.all.then(|| format!("{NAME}_*"));
+    let rules = all.into_iter().chain(door.leave.tools.iter().map(|tool| format!("{NAME}_{tool}")));
+    let permission = Place::keys(&["permission"]);
+    let rules = rules.map(|rule| Item::Value { place: permission.key(&rule), value: json!("allow") });
+    std::iter::once(Item::Entry { place: Place::keys(&["mcp", NAME]), members }).chain(rules).collect()
+}

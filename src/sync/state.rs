@@ -1,0 +1,108 @@
+//! What is remembered between runs: which values of which files are loom's. One run at a time.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Explain, Kind};
+use crate::file::{private_dir, replace};
+use crate::sync::format::Format;
+use crate::sync::plan::Owned;
+
+/// The folder of it all, locked for as long as this lives.
+pub struct State {
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// Loom's part of each file, by path.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Manifest {
+    pub files: BTreeMap<PathBuf, Record>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Record {
+    pub target: String,
+    pub format: Format,
+    pub seed: String,
+    pub owned: Owned,
+}
+
+/// The state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("{} cannot be used", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is damaged; loom would not know which values are its own", path.display())]
+    Damaged { path: PathBuf, source: serde_json::Error },
+    #[error("another `loom sync` is at work")]
+    Busy,
+}
+
+impl Explain for StateError {
+    fn kind(&self) -> Kind {
+        match self {
+            StateError::Damaged { .. } => Kind::Config,
+            StateError::Io { .. } | StateError::Busy => Kind::Unavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            StateError::Damaged { path, .. } => Some(format!("mv {0} {0}.damaged", path.display())),
+            StateError::Io { .. } | StateError::Busy => None,
+        }
+    }
+}
+
+impl State {
+    /// Opens the state in `dir`, which is made; fails while another run has it.
+    pub fn open(dir: PathBuf) -> Result<State, StateError> {
+        private_dir(&dir).map_err(|source| StateError::Io { path: dir.clone(), source })?;
+        let path = dir.join("lock");
+        let lock = File::create(&path).map_err(|source| StateError::Io { path: path.clone(), source })?;
+        match lock.try_lock() {
+            Ok(()) => Ok(State { dir, _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(StateError::Busy),
+            Err(fs::TryLockError::Error(source)) => Err(StateError::Io { path, source }),
+        }
+    }
+
+    pub fn history_dir(&self) -> PathBuf {
+        self.dir.join("history")
+    }
+
+    pub fn manifest(&self) -> Result<Manifest, StateError> {
+        Ok(load(&self.manifest_file())?.unwrap_or_default())
+    }
+
+    pub fn save_manifest(&self, manifest: &Manifest) -> Result<(), StateError> {
+        save(&self.manifest_file(), manifest)
+    }
+
+    fn manifest_file(&self) -> PathBuf {
+        self.dir.join("manifest.json")
+    }
+}
+
+/// The JSON file at `path`; `None` when there is none.
+pub fn load<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, StateError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { path: path.into(), source }),
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|source| StateError::Damaged { path: path.into(), source })
+}
+
+/// Writes `value` as JSON to `path`, in one step.
+pub fn save<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    let text = serde_json::to_vec_pretty(value).expect("values made here have string keys");
+    replace(path, &text, 0o600).map_err(|source| StateError::Io { path: path.into(), source })
+}

@@ -1,0 +1,30 @@
+//! Windsurf, now called Devin Desktop. Takes 100 tools of all servers together.
+
+use serde_json::json;
+
+use crate::sync::format::Format;
+use crate::sync::machine::{Machine, Spot};
+use crate::sync::place::Place;
+use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+
+pub const TARGET: Target = Target {
+    name: "windsurf",
+    title: "Windsurf",
+    programs: &["windsurf"],
+    signs: &[Spot::same("~/.codeium/windsurf")],
+    max_tools: Some(90),
+    source: "its documentation",
+    checked: "2026-11-23",
+    files,
+    stale: &[],
+    health: None,
+    notes: |_| Vec::new(),
+};
+
+const CONFIG: &[Spot] = &[Spot::same("~/.codeium/windsurf/mcp_config.json")];
+
+fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
+    let place = Place::keys(&["mcpServers", NAME]);
+    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
+}

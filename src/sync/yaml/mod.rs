@@ -1,0 +1,6 @@
+//! YAML files. Pure.
+
+pub mod edit;
+pub mod scan;
+#[cfg(test)]
+mod tests;

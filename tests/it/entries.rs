@@ -1,0 +1,90 @@
+//! `loom add`, `remove`, `enable` and `disable`: what becomes of the registry's text, and of a running daemon.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::fs;
+
+use crate::support::home::TestHome;
+
+const REGISTRY: &str = "\
+# mine
+version: 1
+servers:
+  # the first
+  - name: echo   # keep
+    common: { builtin: echo }
+
+routing: []
+";
+
+fn text(home: &TestHome) -> String {
+    fs::read_to_string(home.config_dir().join("registry.yaml")).unwrap()
+}
+
+#[test]
+fn a_server_comes_and_goes_and_comments_stay() {
+    let home = TestHome::new();
+    home.registry(REGISTRY);
+    home.loom_ok(&[
+        "add",
+        "files",
+        "--env",
+        "A=1",
+        "--env",
+        "K_TOKEN=${env:K}",
+        "--",
+        "npx",
+        "-y",
+        "server",
+        "--flag",
+    ]);
+    let added = "  - name: files\n    common:\n      command: npx\n      args: [\"-y\", \"server\", \"--flag\"]\n      env:\n        A: \"1\"\n        K_TOKEN: \"${env:K}\"\n";
+    let want = REGISTRY.replace("builtin: echo }\n", &format!("builtin: echo }}\n{added}"));
+    assert_eq!(text(&home), want);
+    home.loom_ok(&["disable", "files"]);
+    assert!(text(&home).contains("\"${env:K}\"\n    disabled: true\n"), "{}", text(&home));
+    home.loom_ok(&["enable", "files"]);
+    assert!(text(&home).contains("    disabled: false\n"));
+    home.loom_ok(&["remove", "files"]);
+    assert_eq!(text(&home), REGISTRY);
+    home.loom_ok(&["check"]);
+}
+
+#[test]
+fn the_first_server_makes_the_registry() {
+    let home = TestHome::new();
+    home.loom_ok(&["add", "forge", "--url", "https://h/mcp", "--header", "Authorization=Bearer ${env:T}"]);
+    let want = "version: 1\nservers:\n  - name: forge\n    common:\n      url: \"https://h/mcp\"\n      headers:\n        Authorization: \"Bearer ${env:T}\"\n";
+    assert_eq!(text(&home), want);
+}
+
+#[test]
+fn a_running_daemon_has_it_at_once() {
+    let home = TestHome::new();
+    home.registry(REGISTRY);
+    home.loom_ok(&["start"]);
+    let said = home.loom_ok(&["add", "second", "--", "true"]);
+    assert!(said.contains("second is in ~/.config/loom/registry.yaml"), "{said}");
+    assert_eq!(home.server("second")["name"], "second");
+}
+
+#[test]
+fn what_would_be_wrong_is_refused_and_nothing_is_written() {
+    let home = TestHome::new();
+    home.registry(REGISTRY);
+    for (args, code) in [
+        (&["add", "echo", "--", "x"][..], 2),
+        (&["add", "new"], 2),
+        (&["add", "new", "--url", "https://h/", "--", "x"], 2),
+        (&["add", "new", "--env", "API_KEY=abc", "--", "x"], 2),
+        (&["add", "new", "--env", "novalue", "--", "x"], 2),
+        (&["add", "a__b", "--", "x"], 78),
+        (&["remove", "ecko"], 2),
+        (&["disable", "nobody"], 2),
+    ] {
+        let output = home.loom(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert_eq!(text(&home), REGISTRY, "{args:?}");
+    }
+    home.registry("servers:\n  - name: [\n");
+    assert_eq!(home.loom(&["add", "new", "--", "x"]).status.code(), Some(78));
+}
