@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use rustix::fs::FileType;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use super::secrets::Vault;
 use super::switch::{Context, Loaded, Phase, Shared, Switch};
 use super::{Options, catalogs, clock, http, lock, reload, session};
 use crate::fault::{Fault, Kind, Plain};
+use crate::link::detach;
 use crate::paths::{Paths, check_socket};
 use crate::secrets::place::{Keys, forbid_core_files};
 use crate::upstream::instance::InstanceId;
@@ -183,8 +185,13 @@ fn bind(path: &Path) -> Result<UnixListener, Plain> {
     listener.map_err(wrong)
 }
 
-/// Lets go of the starter's standard error, which tells the starter that all is well.
+/// Tells the starter that all is well and lets go of its standard error.
 fn leave_the_terminal(errors: &Path) -> Result<(), Plain> {
+    let stderr = std::io::stderr();
+    if rustix::fs::fstat(&stderr).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
+        // A starter that has left does not hear it.
+        let _ = rustix::io::write(&stderr, &[detach::READY]);
+    }
     let target = log::append_to(errors).or_else(|_| std::fs::File::options().write(true).open("/dev/null"));
     target
         .and_then(|file| Ok(rustix::stdio::dup2_stderr(&file)?))

@@ -225,6 +225,24 @@ fn a_restart_under_flowing_calls_loses_none() {
     println!("{calls} calls flowed through the restart");
 }
 
+/// A client that ends everything below its entry may do so at once.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_started_daemon_is_nobodys_child() {
+    let home = TestHome::new();
+    home.echo_registry(&[("echo", "", "")]);
+    let mut client = home.client();
+    client.call("echo__echo", json!({"text": "x"}));
+    let daemon = home.daemon_pid().expect("a daemon runs");
+    let mut above = daemon;
+    while above > 1 {
+        let status = fs::read_to_string(format!("/proc/{above}/status")).expect("a process above has a status");
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        assert!(above == daemon || field("Name:") != Some("loom"), "{status}");
+        above = field("PPid:").and_then(|pid| pid.parse().ok()).expect("a process above has a parent");
+    }
+}
+
 #[test]
 fn a_hangup_is_no_end() {
     let home = TestHome::new();
