@@ -159,7 +159,7 @@ impl File {
         let made = edit(&text).map_err(|wrong| misfit(&self.shown, &wrong))?;
         refuse_errors(parsed(&made, &self.path, context), &format!("{}, changed like this,", self.shown))?;
         context.state_dir()?;
-        match disk::write(&self.path, self.bytes.as_deref(), Some(made.as_bytes())) {
+        match disk::write(&self.path, self.bytes.as_deref(), Some(made.as_bytes()), None) {
             Ok(_) => Ok(()),
             Err(WriteError::Changed) => {
                 let text =

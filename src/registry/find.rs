@@ -14,6 +14,8 @@ use crate::registry::parse::MAX_BYTES;
 /// Where a registry may be in a tree, nearest folder first.
 const IN_TREE: [&str; 2] = ["mcp/context/registry.yaml", "platform/gitops/mcp/context/registry.yaml"];
 
+const SKILLS_FILE: &str = "skills-registry.yaml";
+
 /// The folders below `${repo}` that relative commands are looked for in.
 const BASES: [&str; 2] = ["platform/gitops", "services/loom-core"];
 
@@ -100,6 +102,13 @@ pub fn for_service(flag: Option<&Path>, paths: &Paths) -> Result<Found, FindErro
         Some(path) => Ok(Found { path, source: Source::Chosen }),
         None => Ok(Found { path: paths.registry_file(), source: Source::Home }),
     }
+}
+
+/// The file of skills that goes with a registry: the one beside it, else the one beside the home registry, if either is
+/// there.
+pub fn skills_for(found: &Found, paths: &Paths) -> Option<PathBuf> {
+    let beside = |registry: &Path| registry.with_file_name(SKILLS_FILE);
+    [beside(&found.path), beside(&paths.registry_file())].into_iter().find(|path| path.is_file())
 }
 
 /// Every other registry that exists and is not in force, the nearest first.

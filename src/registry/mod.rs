@@ -2,8 +2,8 @@
 //!
 //! `tree` reads YAML with places, `parse` turns the tree into the types here and collects every mistake, `find` says
 //! which file is in force, `template`, `environ` and `launch` say what a child is started with, `diff` compares two
-//! registries, `wanted` says which secrets a server needs. Only `find` looks at the disk. Nothing here keeps a secret or
-//! starts a process.
+//! registries, `wanted` says which secrets a server needs; `skills` is `skills-registry.yaml`, what is written for
+//! models. Only `find` looks at the disk. Nothing here keeps a secret or starts a process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ pub mod launch;
 pub mod mask;
 pub mod name;
 pub mod parse;
+pub mod skills;
 pub mod spec;
 pub mod template;
 pub mod tree;

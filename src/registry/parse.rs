@@ -11,10 +11,10 @@ use crate::registry::template::is_variable;
 use crate::registry::tree::{self, Document, Key, Node, Value};
 use crate::registry::{Registry, Server};
 
-mod field;
+pub mod field;
 mod patch;
 mod permissions;
-mod server;
+pub mod server;
 #[cfg(test)]
 mod tests;
 
@@ -55,8 +55,21 @@ const BUILTIN_ALIASES: [(&str, &[&str]); 7] = [
 
 /// Reads the bytes of a registry file; as `parse`, and what is no text is a finding too.
 pub fn parse_bytes(bytes: &[u8], file: &Path, home: &Path, builtins: &[&str]) -> Parsed {
+    let mut report = Report::new(file);
+    match text_of(bytes, &mut report) {
+        Some(text) => parse(text, file, home, builtins),
+        None => Parsed { registry: None, findings: report.into_findings() },
+    }
+}
+
+/// The text of a file's bytes, if it is text and not far too much of it.
+pub fn text_of<'b>(bytes: &'b [u8], report: &mut Report) -> Option<&'b str> {
+    if bytes.len() > MAX_BYTES {
+        report.error(START, "", format!("the file is larger than {} MiB", MAX_BYTES >> 20));
+        return None;
+    }
     match std::str::from_utf8(bytes) {
-        Ok(text) => parse(text, file, home, builtins),
+        Ok(text) => Some(text),
         Err(error) => {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -64,9 +77,8 @@ pub fn parse_bytes(bytes: &[u8], file: &Path, home: &Path, builtins: &[&str]) ->
                 line: before.matches('\n').count() + 1,
                 column: before[line_start..].chars().count() + 1,
             };
-            let mut report = Report::new(file);
             report.error(place, "", "not UTF-8 text");
-            Parsed { registry: None, findings: report.into_findings() }
+            None
         }
     }
 }

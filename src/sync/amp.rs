@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::Reads;
 use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -17,9 +18,17 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("${XDG_CONFIG_HOME:-~/.config}/agents/skills")),
+        shared: true,
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "doctor"], good: "connected", connects: true, waiting: "" }),
     notes: |_| Vec::new(),
 };
+
+const INSTRUCTIONS: Spot = Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp/AGENTS.md");
 
 const SETTINGS: &[Spot] = &[
     Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp/settings.json"),

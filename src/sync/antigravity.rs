@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -33,6 +34,12 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("~/.gemini/config/skills")),
+        workflows: Folder::new(Spot::same("~/.gemini/config/global_workflows"), "md", Form::Headed),
+        ..Reads::NOTHING
+    },
     health: None,
     notes: |_| {
         vec![
@@ -40,6 +47,9 @@ pub const TARGET: Target = Target {
         ]
     },
 };
+
+/// Gemini CLI reads it, too.
+const INSTRUCTIONS: Spot = Spot::same("~/.gemini/GEMINI.md");
 
 const CONFIG: &[Spot] = &[Spot::same("~/.gemini/config/mcp_config.json")];
 

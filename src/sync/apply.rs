@@ -2,12 +2,13 @@
 //! run with all bytes is kept, then file after file is replaced, then the manifest, then the run is marked as done.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::fault::{Explain, Kind};
 use crate::sync::disk::{self, WriteError};
+use crate::sync::format::Format;
 use crate::sync::history::{self, Run, RunFile, RunState};
-use crate::sync::job::{Draft, Obstacle, draft};
+use crate::sync::job::{Draft, Obstacle, Task, draft};
 use crate::sync::place::Place;
 use crate::sync::plan::{Policy, take_back};
 use crate::sync::state::{Manifest, Record, State, StateError};
@@ -72,7 +73,13 @@ pub fn apply(
     let run = commit.run.take();
     for draft in drafts.iter() {
         record(manifest, &draft.job.path, draft.record_after.clone());
+        if let (Task::Erase { unit }, Some(folder)) = (&draft.job.task, draft.job.path.parent()) {
+            let inside = folder.ancestors().take_while(|dir| dir.starts_with(unit));
+            manifest.folders.extend(inside.map(Path::to_path_buf));
+        }
     }
+    manifest.folders.extend(run.iter().flat_map(Run::folders));
+    manifest.sweep();
     state.save_manifest(manifest)?;
     finish(state, run)
 }
@@ -138,7 +145,7 @@ impl<'s> Commit<'s> {
         let path = self.drafts[at].job.path.clone();
         for _ in 0..TRIES {
             let draft = &mut *self.drafts[at];
-            match disk::write(&path, draft.before.as_deref(), draft.after.as_deref()) {
+            match disk::write(&path, draft.before.as_deref(), draft.after.as_deref(), draft.mode_after) {
                 Ok(folders) => {
                     if let Some(run) = self.run.as_mut().filter(|_| !folders.is_empty()) {
                         run.files[at].folders = folders;
@@ -176,7 +183,12 @@ impl<'s> Commit<'s> {
 
     fn roll_back(&mut self, error: ApplyError) -> ApplyError {
         for draft in self.drafts[..self.next].iter().rev() {
-            match disk::write(&draft.job.path, draft.after.as_deref(), draft.before.as_deref()) {
+            match disk::write(
+                &draft.job.path,
+                draft.after.as_deref(),
+                draft.before.as_deref(),
+                draft.mode_before,
+            ) {
                 Ok(_) => {}
                 Err(WriteError::Io(source)) => {
                     let path = self.drafts[self.next].job.path.clone();
@@ -206,6 +218,7 @@ fn run_file(draft: &Draft) -> RunFile {
         record_after: draft.record_after.clone(),
         existed: draft.before.is_some(),
         exists: draft.after.is_some(),
+        mode: draft.mode_before,
         folders: Vec::new(),
         skipped: false,
     }
@@ -225,6 +238,7 @@ pub fn recover(state: &State, manifest: &mut Manifest) -> Result<(), ApplyError>
                 written.push(at);
             }
         }
+        manifest.folders.extend(run.folders());
         state.save_manifest(manifest)?;
         if written.is_empty() {
             history::forget(&dir, run.id);
@@ -249,7 +263,7 @@ pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<
     let mut files = Vec::new();
     for at in (0..run.files.len()).rev().filter(|at| !run.files[*at].skipped) {
         let file = run.files[at].clone();
-        let (exact, left) = put_back(&dir, &run, at)?;
+        let (exact, left) = put_back(&dir, &run, at, manifest)?;
         record(manifest, &file.path, file.record_before.clone());
         for folder in &file.folders {
             // Only an empty one goes.
@@ -257,6 +271,7 @@ pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<
         }
         files.push((file.path, exact, left));
     }
+    manifest.sweep();
     state.save_manifest(manifest)?;
     run.state = RunState::Undone;
     history::update(&dir, &run)?;
@@ -265,13 +280,20 @@ pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<
 }
 
 /// Puts one file back: to its exact bytes, or, when it has changed since, value by value.
-fn put_back(dir: &std::path::Path, run: &Run, at: usize) -> Result<(bool, Vec<Place>), ApplyError> {
+fn put_back(
+    dir: &Path,
+    run: &Run,
+    at: usize,
+    manifest: &mut Manifest,
+) -> Result<(bool, Vec<Place>), ApplyError> {
     let file = &run.files[at];
     let [before, after] = history::bytes(dir, run, at)?;
     let path = file.path.clone();
     for _ in 0..TRIES {
         let now = disk::read(&path).map_err(|source| ApplyError::Write { path: path.clone(), source })?;
-        if now == before {
+        // The mode of a file that others write too is theirs.
+        let mode = file.mode.filter(|_| now.is_none() || file.format == Format::Whole);
+        if now == before && (now.is_none() || mode.is_none_or(|mode| disk::mode(&path) == Some(mode))) {
             return Ok((true, Vec::new()));
         }
         let exact = now == after;
@@ -279,6 +301,9 @@ fn put_back(dir: &std::path::Path, run: &Run, at: usize) -> Result<(bool, Vec<Pl
             (true, _) => (before.clone(), Vec::new()),
             // Somebody has removed it since.
             (false, None) => return Ok((false, Vec::new())),
+            (false, Some(_)) if file.format == Format::Whole => {
+                return Ok((false, file.changes.iter().map(|change| change.place.clone()).collect()));
+            }
             (false, Some(bytes)) => {
                 let text = String::from_utf8_lossy(bytes);
                 match take_back(file.format, &text, &file.changes) {
@@ -290,8 +315,11 @@ fn put_back(dir: &std::path::Path, run: &Run, at: usize) -> Result<(bool, Vec<Pl
                 }
             }
         };
-        match disk::write(&path, now.as_deref(), wanted.as_deref()) {
-            Ok(_) => return Ok((exact, left)),
+        match disk::write(&path, now.as_deref(), wanted.as_deref(), mode) {
+            Ok(folders) => {
+                manifest.folders.extend(folders);
+                return Ok((exact, left));
+            }
             Err(WriteError::Changed) => {}
             Err(WriteError::Io(source)) => return Err(ApplyError::Write { path, source }),
         }

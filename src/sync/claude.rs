@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Health, Item, Leave, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -21,9 +22,18 @@ pub const TARGET: Target = Target {
         format: Format::Json,
         keys: &["mcpServers", NAME],
     }],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/skills")),
+        rules: Folder::new(Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/rules"), "md", Form::Bare),
+        commands: Folder::new(Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/commands"), "md", Form::Headed),
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Pending" }),
     notes: |_| Vec::new(),
 };
+
+const INSTRUCTIONS: Spot = Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/CLAUDE.md");
 
 const SERVERS: &[Spot] = &[Spot::same("${CLAUDE_CONFIG_DIR:-~}/.claude.json")];
 const SETTINGS: Spot = Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/settings.json");

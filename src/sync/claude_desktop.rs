@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::Reads;
 use crate::sync::target::{Door, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -21,6 +22,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads::NOTHING,
     health: None,
     notes: |_| vec!["it reads the file when it starts: quit it and start it again".into()],
 };

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::Reads;
 use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -18,10 +19,19 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("${CODEX_HOME:-~/.codex}/skills")),
+        shared: true,
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "enabled", connects: false, waiting: "" }),
-    notes: |_| Vec::new(),
+    notes,
 };
 
+const INSTRUCTIONS: Spot = Spot::same("${CODEX_HOME:-~/.codex}/AGENTS.md");
+/// While it is there, the other is not read.
+const OVERRIDE: Spot = Spot::same("${CODEX_HOME:-~/.codex}/AGENTS.override.md");
 const CONFIG: &[Spot] = &[Spot::same("${CODEX_HOME:-~/.codex}/config.toml")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
@@ -36,4 +46,10 @@ fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
         items.push(Item::Value { place: mode, value: json!("approve") });
     }
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Toml, seed: "", items }]
+}
+
+fn notes(machine: &Machine) -> Vec<String> {
+    let path = machine.path(&OVERRIDE);
+    let note = || format!("{} keeps it from reading AGENTS.md", machine.show(&path));
+    path.exists().then(note).into_iter().collect()
 }

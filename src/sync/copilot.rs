@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::Reads;
 use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -18,9 +19,17 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("${COPILOT_HOME:-~/.copilot}/skills")),
+        shared: true,
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "loom", connects: false, waiting: "" }),
     notes: |_| Vec::new(),
 };
+
+const INSTRUCTIONS: Spot = Spot::same("${COPILOT_HOME:-~/.copilot}/copilot-instructions.md");
 
 const CONFIG: &[Spot] = &[Spot::same("${COPILOT_HOME:-~/.copilot}/mcp-config.json")];
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -17,6 +18,12 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        skills: Some(Spot::same("~/.cursor/skills")),
+        shared: true,
+        commands: Folder::new(Spot::same("~/.cursor/commands"), "md", Form::Bare),
+        ..Reads::NOTHING
+    },
     health: None,
     notes: |_| Vec::new(),
 };

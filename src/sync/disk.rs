@@ -35,8 +35,19 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Makes the file at `path` hold `after` instead of `before`; `None` is no file. Returns the folders that it made.
-pub fn write(path: &Path, before: Option<&[u8]>, after: Option<&[u8]>) -> Result<Vec<PathBuf>, WriteError> {
+/// The permission bits of a file; `None` when there is none.
+pub fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
+}
+
+/// Makes the file at `path` hold `after` instead of `before`; `None` is no file. It gets `mode`, or keeps the one that it
+/// has. Returns the folders that it made.
+pub fn write(
+    path: &Path,
+    before: Option<&[u8]>,
+    after: Option<&[u8]>,
+    mode: Option<u32>,
+) -> Result<Vec<PathBuf>, WriteError> {
     let real = follow(path)?;
     let Some(after) = after else {
         same(&real, before)?;
@@ -50,7 +61,7 @@ pub fn write(path: &Path, before: Option<&[u8]>, after: Option<&[u8]>) -> Result
     fs::create_dir_all(dir)?;
     let mut temp = tempfile::Builder::new().prefix(".loom-").tempfile_in(dir)?;
     temp.write_all(after)?;
-    let mode = match fs::metadata(&real) {
+    let kept = match fs::metadata(&real) {
         Ok(old) => {
             let own = temp.as_file().metadata()?;
             if (old.uid(), old.gid()) != (own.uid(), own.gid()) {
@@ -60,7 +71,7 @@ pub fn write(path: &Path, before: Option<&[u8]>, after: Option<&[u8]>) -> Result
         }
         Err(_) => NEW_MODE,
     };
-    temp.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    temp.as_file().set_permissions(fs::Permissions::from_mode(mode.unwrap_or(kept)))?;
     temp.as_file().sync_all()?;
     same(&real, before)?;
     temp.persist(&real).map_err(|error| error.error)?;
@@ -100,7 +111,7 @@ mod tests {
         fs::write(&real, "a").unwrap();
         fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
         symlink("dotfiles", &link).unwrap();
-        write(&link, Some(b"a"), Some(b"b")).unwrap();
+        write(&link, Some(b"a"), Some(b"b"), None).unwrap();
         assert_eq!(fs::read_link(&link).unwrap(), PathBuf::from("dotfiles"));
         assert_eq!(fs::read(&real).unwrap(), b"b");
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
@@ -110,7 +121,7 @@ mod tests {
     fn a_link_to_nothing_gets_its_file() {
         let dir = tempfile::tempdir().unwrap();
         symlink("sub/real", dir.path().join("link")).unwrap();
-        let made = write(&dir.path().join("link"), None, Some(b"b")).unwrap();
+        let made = write(&dir.path().join("link"), None, Some(b"b"), None).unwrap();
         assert_eq!(made, [dir.path().join("sub")]);
         assert_eq!(fs::read(dir.path().join("sub/real")).unwrap(), b"b");
     }
@@ -120,9 +131,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, "theirs").unwrap();
-        assert!(matches!(write(&path, Some(b"old"), Some(b"new")), Err(WriteError::Changed)));
-        assert!(matches!(write(&path, None, Some(b"new")), Err(WriteError::Changed)));
-        assert!(matches!(write(&path, Some(b"old"), None), Err(WriteError::Changed)));
+        assert!(matches!(write(&path, Some(b"old"), Some(b"new"), None), Err(WriteError::Changed)));
+        assert!(matches!(write(&path, None, Some(b"new"), None), Err(WriteError::Changed)));
+        assert!(matches!(write(&path, Some(b"old"), None, None), Err(WriteError::Changed)));
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::sync::blocks;
 use crate::sync::json;
 use crate::sync::place::{Place, Wrong};
 use crate::sync::toml;
+use crate::sync::whole;
 use crate::sync::yaml;
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -17,6 +19,10 @@ pub enum Format {
     Jsonc,
     Toml,
     Yaml,
+    /// Any text, with marked blocks of loom's in it.
+    Blocks,
+    /// A file that is loom's as a whole, of any bytes.
+    Whole,
 }
 
 impl Format {
@@ -44,6 +50,8 @@ impl Format {
             Format::Jsonc => json::scan::scan(text).map(|_| ()),
             Format::Toml => toml::edit::get(text, &Place::default()).map(|_| ()),
             Format::Yaml => yaml::edit::get(text, &Place::default()).map(|_| ()),
+            Format::Blocks => blocks::scan(text).map(|_| ()),
+            Format::Whole => Ok(()),
         }
     }
 
@@ -53,6 +61,8 @@ impl Format {
             Format::Json | Format::Jsonc => json::edit::get(text, place),
             Format::Toml => toml::edit::get(text, place),
             Format::Yaml => yaml::edit::get(text, place),
+            Format::Blocks => blocks::get(text, place),
+            Format::Whole => Ok(Some(whole::print(text.as_bytes()))),
         }
     }
 
@@ -62,6 +72,8 @@ impl Format {
             Format::Json | Format::Jsonc => json::edit::set(text, place, value),
             Format::Toml => toml::edit::set(text, place, value),
             Format::Yaml => yaml::edit::set(text, place, value),
+            Format::Blocks => blocks::set(text, place, value),
+            Format::Whole => Err(whole::no_part()),
         }
     }
 
@@ -71,6 +83,8 @@ impl Format {
             Format::Json | Format::Jsonc => json::edit::remove(text, place),
             Format::Toml => toml::edit::remove(text, place),
             Format::Yaml => yaml::edit::remove(text, place),
+            Format::Blocks => blocks::remove(text, place),
+            Format::Whole => Err(whole::no_part()),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Gemini CLI. Warns of keys it does not know at every start, and lets no server run in a folder that is not trusted.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Health, Item, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -21,10 +24,18 @@ pub const TARGET: Target = Target {
         format: Format::Toml,
         keys: &["mcp_servers", NAME],
     }],
+    reads: Reads {
+        instructions: |machine| Some(instructions(machine)),
+        skills: Some(Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/skills")),
+        shared: true,
+        commands: Folder::new(Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/commands"), "toml", Form::Toml),
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "Connected", connects: true, waiting: "Disabled" }),
     notes,
 };
 
+const INSTRUCTIONS: &str = "GEMINI.md";
 const SETTINGS: &[Spot] = &[Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/settings.json")];
 const TRUSTED: Spot = Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/trustedFolders.json");
 
@@ -39,6 +50,19 @@ fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
         items.push(Item::Value { place: place.key("trust"), value: json!(true) });
     }
     vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
+}
+
+/// What its settings name first, where they do not name the usual one.
+fn instructions(machine: &Machine) -> PathBuf {
+    let text = std::fs::read_to_string(machine.file(TARGET.name, SETTINGS)).unwrap_or_default();
+    let named = Format::Jsonc.get(&text, &Place::keys(&["context", "fileName"])).ok().flatten();
+    let names = match named {
+        Some(Value::Array(names)) => names,
+        other => other.into_iter().collect(),
+    };
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    let name = if names.contains(&INSTRUCTIONS) { None } else { names.first() };
+    machine.path(&SETTINGS[0]).with_file_name(name.unwrap_or(&INSTRUCTIONS))
 }
 
 fn notes(machine: &Machine) -> Vec<String> {

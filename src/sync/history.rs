@@ -49,6 +49,9 @@ pub struct RunFile {
     /// Whether there was a file before, and after.
     pub existed: bool,
     pub exists: bool,
+    /// Permission bits before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
     /// Folders that were made for it, the innermost first.
     #[serde(default)]
     pub folders: Vec<PathBuf>,
@@ -60,6 +63,11 @@ pub struct RunFile {
 impl Run {
     pub fn time(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(self.began)
+    }
+
+    /// The folders that it made.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.files.iter().flat_map(|file| file.folders.iter().cloned()).collect()
     }
 }
 

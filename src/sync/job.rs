@@ -7,14 +7,17 @@ use crate::sync::disk;
 use crate::sync::format::Format;
 use crate::sync::machine::Machine;
 use crate::sync::place::{Place, Wrong};
-use crate::sync::plan::{Change, Drift, Planned, Policy, plan, plan_removal, says_nothing};
+use crate::sync::plan::{Change, Drift, Owned, Planned, Policy, plan, plan_removal, says_nothing};
 use crate::sync::state::{Manifest, Record};
 use crate::sync::target::{Door, Item, Target, starts_loom};
+use crate::sync::whole;
 
 /// A file and what is to be done with it.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub target: &'static str,
+    /// Other clients that read the same file.
+    pub also: Vec<String>,
     pub path: PathBuf,
     pub format: Format,
     pub seed: String,
@@ -27,6 +30,14 @@ pub enum Task {
     Hold { items: Vec<Item>, stale: Vec<Place> },
     /// Nothing of loom should be left.
     Clear,
+    /// It should be this as a whole.
+    Be { bytes: Vec<u8>, mode: u32 },
+    /// It stays as it is; only who reads it changes.
+    Stay,
+    /// It is not loom's any more, and stays.
+    Forget,
+    /// It is known to be loom's without a record, and goes, with the folder `unit` where that is empty then.
+    Erase { unit: PathBuf },
 }
 
 /// What came of a job.
@@ -35,6 +46,9 @@ pub struct Draft {
     pub job: Job,
     pub before: Option<Vec<u8>>,
     pub after: Option<Vec<u8>>,
+    /// Permission bits: those that the file has, and those that it gets; `None` leaves them.
+    pub mode_before: Option<u32>,
+    pub mode_after: Option<u32>,
     pub changes: Vec<Change>,
     pub drift: Vec<Drift>,
     pub record_before: Option<Record>,
@@ -50,7 +64,8 @@ pub enum Obstacle {
 
 impl Draft {
     pub fn writes(&self) -> bool {
-        self.before != self.after
+        let is_other = |mode| self.mode_before.is_some_and(|before| before != mode);
+        self.before != self.after || self.mode_after.is_some_and(is_other)
     }
 }
 
@@ -60,6 +75,7 @@ pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &
     for wanted in (target.files)(machine, door) {
         jobs.push(Job {
             target: target.name,
+            also: Vec::new(),
             path: wanted.path,
             format: wanted.format,
             seed: wanted.seed.to_owned(),
@@ -72,6 +88,7 @@ pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &
             Some(Job { task: Task::Hold { stale, .. }, .. }) => stale.push(place),
             _ => jobs.push(Job {
                 target: target.name,
+                also: Vec::new(),
                 path,
                 format: old.format,
                 seed: String::new(),
@@ -86,12 +103,14 @@ pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &
     jobs.into_iter().chain(moved).collect()
 }
 
-/// The jobs that take loom out of a client, as far as it is recorded.
+/// The jobs that take loom out of a client's settings, as far as it is recorded.
 pub fn cleared(target: &'static str, manifest: &Manifest) -> Vec<Job> {
-    let recorded = manifest.files.iter().filter(|(_, record)| record.target == target);
+    let is_own = |record: &Record| record.target == target && !record.is_told();
+    let recorded = manifest.files.iter().filter(|(_, record)| is_own(record));
     recorded
         .map(|(path, record)| Job {
             target,
+            also: Vec::new(),
             path: path.clone(),
             format: record.format,
             seed: record.seed.clone(),
@@ -108,75 +127,141 @@ pub fn draft(job: Job, record: Option<&Record>, policy: Policy) -> Result<Option
         Err(_) if idle => return Ok(None),
         Err(error) => return Err(Obstacle::Io(error)),
     };
-    match drafted(&job, before.as_deref(), record, policy) {
-        Err(_) | Ok(None) if idle => Ok(None),
-        Ok(None) => Ok(None),
-        Err(wrong) => Err(Obstacle::Wrong(wrong)),
-        Ok(Some((planned, after))) => {
-            let owned = planned.owned;
-            let is_kept = !owned.values.is_empty() || !owned.entries.is_empty();
-            let record_after = is_kept.then(|| Record {
-                target: job.target.to_owned(),
-                format: job.format,
-                seed: job.seed.clone(),
-                owned,
-            });
-            Ok(Some(Draft {
-                before,
-                after,
-                changes: planned.changes,
-                drift: planned.drift,
-                record_before: record.cloned(),
-                record_after,
-                job,
-            }))
-        }
+    let mode = disk::mode(&job.path);
+    let outcome = match drafted(&job, before.as_deref(), record, policy) {
+        Err(_) if idle => None,
+        Err(wrong) => return Err(Obstacle::Wrong(wrong)),
+        Ok(outcome) => outcome,
+    };
+    let Some(outcome) = outcome else { return Ok(None) };
+    let owned = outcome.owned;
+    let is_kept = !owned.values.is_empty() || !owned.entries.is_empty();
+    let mode_after = new_mode(&job, &before, mode, record).filter(|_| outcome.drift.is_empty());
+    let record_after = is_kept.then(|| Record {
+        target: job.target.to_owned(),
+        also: job.also.clone(),
+        format: job.format,
+        seed: job.seed.clone(),
+        owned,
+        mode: mode_after.or(record.and_then(|record| record.mode)),
+    });
+    Ok(Some(Draft {
+        before,
+        after: outcome.after,
+        mode_before: mode,
+        mode_after,
+        changes: outcome.changes,
+        drift: outcome.drift,
+        record_before: record.cloned(),
+        record_after,
+        job,
+    }))
+}
+
+/// The permission bits that a file gets; none where somebody else has chosen others.
+fn new_mode(job: &Job, before: &Option<Vec<u8>>, now: Option<u32>, record: Option<&Record>) -> Option<u32> {
+    let Task::Be { mode, .. } = &job.task else { return None };
+    let is_ours = before.is_none() || record.is_some_and(|record| record.mode == now);
+    is_ours.then_some(*mode)
+}
+
+/// What would become of a file, whatever its format.
+struct Outcome {
+    after: Option<Vec<u8>>,
+    changes: Vec<Change>,
+    drift: Vec<Drift>,
+    owned: Owned,
+}
+
+impl From<whole::Planned> for Outcome {
+    fn from(planned: whole::Planned) -> Self {
+        let whole::Planned { after, changes, drift, owned } = planned;
+        Outcome { after, changes, drift, owned }
     }
 }
 
-type Outcome = Option<(Planned, Option<Vec<u8>>)>;
+impl Outcome {
+    fn new(planned: Planned, after: Option<Vec<u8>>) -> Self {
+        Outcome { after, changes: planned.changes, drift: planned.drift, owned: planned.owned }
+    }
+
+    /// The file as it is.
+    fn still(before: Option<&[u8]>, owned: Owned) -> Self {
+        Outcome { after: before.map(<[u8]>::to_vec), changes: Vec::new(), drift: Vec::new(), owned }
+    }
+}
 
 fn drafted(
     job: &Job,
     before: Option<&[u8]>,
     record: Option<&Record>,
     policy: Policy,
-) -> Result<Outcome, Wrong> {
-    let text = match before {
-        Some(bytes) => Format::text(bytes)?,
-        None => &job.seed,
-    };
+) -> Result<Option<Outcome>, Wrong> {
     let owned = record.map(|record| &record.owned);
     match &job.task {
-        Task::Clear => {
-            let Some(owned) = owned else { return Ok(None) };
-            let Some(bytes) = before else { return Ok(Some((plan_removal(job.format, "", owned)?, None))) };
-            let planned = plan_removal(job.format, text, owned)?;
-            let is_gone = owned.created && says_nothing(job.format, &planned.text, &job.seed);
-            let after = (!is_gone).then(|| result(&planned, bytes));
-            Ok(Some((planned, after)))
+        Task::Be { bytes, .. } => Ok(Some(whole::plan(before, Some(bytes), owned, policy).into())),
+        Task::Clear if job.format == Format::Whole => {
+            Ok(Some(whole::plan(before, None, owned, policy).into()))
         }
-        Task::Hold { items, stale } => {
-            let mut planned = plan(job.format, text, owned, items, policy)?;
-            for place in stale {
-                let entry = job.format.get(&planned.text, place).ok().flatten();
-                if let Some(entry) = entry.filter(starts_loom) {
-                    planned.text = job.format.remove(&planned.text, place)?;
-                    job.format.check(&planned.text)?;
-                    planned.changes.push(Change { place: place.clone(), before: Some(entry), after: None });
-                }
-            }
-            if planned.changes.is_empty() && planned.drift.is_empty() && planned.owned.values.is_empty() {
-                return Ok(record.map(|_| (planned, before.map(<[u8]>::to_vec))));
-            }
-            if planned.changes.is_empty() {
-                return Ok(Some((planned, before.map(<[u8]>::to_vec))));
-            }
-            planned.owned.created |= before.is_none();
-            let after = planned.text.clone().into_bytes();
-            Ok(Some((planned, Some(after))))
+        Task::Forget => {
+            // What would have gone stays: only what was changed is worth a word.
+            let drift = whole::plan(before, None, owned, Policy::Report).drift;
+            Ok(Some(Outcome { drift, ..Outcome::still(before, Owned::default()) }))
+        }
+        Task::Stay => Ok(owned.map(|owned| Outcome::still(before, owned.clone()))),
+        Task::Erase { .. } => Ok(before.map(|bytes| {
+            let gone = Change { place: whole::place(), before: Some(whole::print(bytes)), after: None };
+            Outcome { after: None, changes: vec![gone], drift: Vec::new(), owned: Owned::default() }
+        })),
+        Task::Clear => cleared_text(job, before, owned),
+        Task::Hold { items, stale } => held_text(job, before, record, policy, (items, stale)),
+    }
+}
+
+fn text_of<'t>(job: &'t Job, before: Option<&'t [u8]>) -> Result<&'t str, Wrong> {
+    before.map_or(Ok(job.seed.as_str()), Format::text)
+}
+
+fn cleared_text(job: &Job, before: Option<&[u8]>, owned: Option<&Owned>) -> Result<Option<Outcome>, Wrong> {
+    let Some(owned) = owned else { return Ok(None) };
+    let Some(bytes) = before else {
+        return Ok(Some(Outcome::new(plan_removal(job.format, "", owned)?, None)));
+    };
+    let planned = plan_removal(job.format, text_of(job, before)?, owned)?;
+    let is_gone = owned.created && says_nothing(job.format, &planned.text, &job.seed);
+    let after = (!is_gone).then(|| result(&planned, bytes));
+    Ok(Some(Outcome::new(planned, after)))
+}
+
+fn held_text(
+    job: &Job,
+    before: Option<&[u8]>,
+    record: Option<&Record>,
+    policy: Policy,
+    (items, stale): (&[Item], &[Place]),
+) -> Result<Option<Outcome>, Wrong> {
+    let text = text_of(job, before)?;
+    let mut planned = plan(job.format, text, record.map(|record| &record.owned), items, policy)?;
+    for place in stale {
+        let entry = job.format.get(&planned.text, place).ok().flatten();
+        if let Some(entry) = entry.filter(starts_loom) {
+            planned.text = job.format.remove(&planned.text, place)?;
+            job.format.check(&planned.text)?;
+            planned.changes.push(Change { place: place.clone(), before: Some(entry), after: None });
         }
     }
+    let still = before.map(<[u8]>::to_vec);
+    if planned.changes.is_empty() && planned.drift.is_empty() && planned.owned.values.is_empty() {
+        return Ok(record.map(|_| Outcome::new(planned, still)));
+    }
+    if planned.changes.is_empty() {
+        return Ok(Some(Outcome::new(planned, still)));
+    }
+    planned.owned.created |= before.is_none();
+    let is_gone = job.format == Format::Blocks && items.is_empty() && planned.owned.created;
+    let is_gone = is_gone && says_nothing(job.format, &planned.text, "");
+    let after = (!is_gone).then(|| planned.text.clone().into_bytes());
+    Ok(Some(Outcome::new(planned, after)))
 }
 
 /// The new bytes; the old ones where nothing changed.

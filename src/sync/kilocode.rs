@@ -3,6 +3,7 @@
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::opencode::items;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Health, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -26,9 +27,20 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    reads: Reads {
+        instructions: |machine| Some(machine.first(INSTRUCTIONS)),
+        skills: Some(Spot::same("${XDG_CONFIG_HOME:-~/.config}/kilo/skills")),
+        shared: true,
+        commands: Folder::new(Spot::same("${XDG_CONFIG_HOME:-~/.config}/kilo/command"), "md", Form::Headed),
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "connected", connects: true, waiting: "" }),
     notes: |_| Vec::new(),
 };
+
+/// It reads the first that is there.
+const INSTRUCTIONS: &[Spot] =
+    &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/kilo/AGENTS.md"), Spot::same("~/.claude/CLAUDE.md")];
 
 const CONFIG: &[Spot] = &[
     Spot::same("${XDG_CONFIG_HOME:-~/.config}/kilo/kilo.jsonc"),

@@ -74,6 +74,11 @@ impl Machine {
         if let Some(path) = self.overrides.get(target) {
             return path.clone();
         }
+        self.first(spots)
+    }
+
+    /// The first of `spots` that is there, else the first.
+    pub fn first(&self, spots: &[Spot]) -> PathBuf {
         let paths: Vec<PathBuf> = spots.iter().map(|spot| self.path(spot)).collect();
         let there = paths.iter().find(|path| path.exists());
         there.or(paths.first()).cloned().unwrap_or_default()

@@ -1,12 +1,14 @@
 //! The configuration files of AI clients: loom's entry in each, and not one other byte.
 //!
 //! `target` says what a client wants where, one file a client; `plan` compares what was written, what stands there and
-//! what is wanted; `json`, `toml` and `yaml` put values into texts; `job` reads files, `apply` writes them, all or none;
-//! `history` takes them back. Only `verify` ever starts a client, and only when a person wants it.
+//! what is wanted; `json`, `toml`, `yaml` and `blocks` put values into texts, `whole` is for files that are loom's as a whole;
+//! `skills` says what models are told, and where; `job` reads files, `apply` writes them, all or none; `history` takes
+//! them back. Only `verify` ever starts a client, and only when a person wants it.
 
 mod amp;
 mod antigravity;
 pub mod apply;
+mod blocks;
 mod claude;
 mod claude_desktop;
 mod codex;
@@ -26,6 +28,7 @@ mod opencode;
 pub mod place;
 pub mod plan;
 mod qwen;
+pub mod skills;
 mod splice;
 pub mod state;
 pub mod survey;
@@ -33,6 +36,7 @@ pub mod target;
 mod toml;
 pub mod verify;
 mod vscode;
+pub mod whole;
 mod windsurf;
 mod yaml;
 mod zed;
@@ -62,7 +66,7 @@ pub const TARGETS: &[Target] = &[
 
 /// Whether a client is on this machine, or has been configured before.
 pub fn is_here(target: &Target, machine: &Machine, manifest: &Manifest) -> bool {
-    manifest.files.values().any(|record| record.target == target.name)
+    manifest.files.values().any(|record| record.is_for(target.name))
         || machine.overrides.contains_key(target.name)
         || target.signs.iter().any(|sign| machine.path(sign).exists())
         || target.programs.iter().any(|program| machine.has_program(program))

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -17,9 +18,24 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        instructions: |machine| Some(machine.first(INSTRUCTIONS)),
+        skills: Some(Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/skills")),
+        shared: true,
+        commands: Folder::new(
+            Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/command"),
+            "md",
+            Form::Headed,
+        ),
+        ..Reads::NOTHING
+    },
     health: Some(Health { args: &["mcp", "list"], good: "connected", connects: true, waiting: "" }),
     notes: |_| Vec::new(),
 };
+
+/// It reads the first that is there.
+const INSTRUCTIONS: &[Spot] =
+    &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/AGENTS.md"), Spot::same("~/.claude/CLAUDE.md")];
 
 const CONFIG: &[Spot] = &[
     Spot::same("${XDG_CONFIG_HOME:-~/.config}/opencode/opencode.json"),

@@ -1,6 +1,6 @@
 //! What is remembered between runs: which values of which files are loom's. One run at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,14 +22,54 @@ pub struct State {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Manifest {
     pub files: BTreeMap<PathBuf, Record>,
+    /// Folders that were made for them; they go when they are empty.
+    #[serde(default)]
+    pub folders: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
     pub target: String,
+    /// Other clients that read the same file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     pub format: Format,
     pub seed: String,
     pub owned: Owned,
+    /// Permission bits of a file that is loom's as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+}
+
+impl Record {
+    /// Whether the client reads this file.
+    pub fn is_for(&self, target: &str) -> bool {
+        self.clients().any(|client| client == target)
+    }
+
+    pub fn clients(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.target).chain(&self.also).map(String::as_str)
+    }
+
+    /// Whether it holds what models are told, and not a client's settings.
+    pub fn is_told(&self) -> bool {
+        matches!(self.format, Format::Blocks | Format::Whole)
+    }
+}
+
+impl Manifest {
+    /// Removes the folders that were made for files and hold none any more.
+    pub fn sweep(&mut self) {
+        let deepest_first: Vec<PathBuf> = self.folders.iter().rev().cloned().collect();
+        for folder in deepest_first {
+            match fs::remove_dir(&folder) {
+                Ok(()) => drop(self.folders.remove(&folder)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => drop(self.folders.remove(&folder)),
+                // Somebody has something in it.
+                Err(_) => {}
+            }
+        }
+    }
 }
 
 /// The state cannot be used.

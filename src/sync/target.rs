@@ -8,6 +8,7 @@ use crate::registry::{Registry, Server};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::Reads;
 
 /// The key of loom's entry in every client.
 pub const NAME: &str = "loom";
@@ -31,6 +32,8 @@ pub struct Target {
     pub files: fn(&Machine, &Door) -> Vec<Wanted>,
     /// Entries of loom at places that the client does not read any more.
     pub stale: &'static [Stale],
+    /// Where it reads what its models are told.
+    pub reads: Reads,
     /// How the client is asked whether it can use loom.
     pub health: Option<Health>,
     /// What a person has to do or know, from the client's present state.

@@ -24,7 +24,12 @@ fn held(target: &'static Target, os: Os, leave: Leave) -> Vec<(Job, Vec<Item>)> 
     let all = jobs(target, &machine(os, home), &door(leave), &Manifest::default());
     let items = |job: Job| match job.task.clone() {
         Task::Hold { items, .. } if !items.is_empty() => Some((job, items)),
-        Task::Hold { .. } | Task::Clear => None,
+        Task::Hold { .. }
+        | Task::Clear
+        | Task::Be { .. }
+        | Task::Stay
+        | Task::Forget
+        | Task::Erase { .. } => None,
     };
     all.into_iter().filter_map(items).collect()
 }
@@ -39,6 +44,7 @@ fn full(job: &Job, items: &[Item]) -> Vec<String> {
         place::Step::Item { .. } | place::Step::Text(_) => panic!("a map at the root"),
     };
     let texts = match job.format {
+        format::Format::Blocks | format::Format::Whole => panic!("a file of settings"),
         format::Format::Toml => vec![format!(
             "# mine\nmodel = 'x'   # odd\n[{key}.mine]\ncommand = \"a\" # keep\n\n  [{key}.mine.env]\n  A = '1'\n[hooks]\nodd.key = [ 1,\n 2 ]\n# end"
         )],

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -29,10 +30,23 @@ pub const TARGET: Target = Target {
             keys: &["mcpServers", NAME],
         },
     ],
+    reads: Reads {
+        skills: Some(Spot::same("${COPILOT_HOME:-~/.copilot}/skills")),
+        shared: true,
+        rules: Folder::new(PROMPTS, "instructions.md", Form::Everywhere),
+        commands: Folder::new(PROMPTS, "prompt.md", Form::Headed),
+        ..Reads::NOTHING
+    },
     health: None,
     notes: |_| {
         vec!["it asks whether you trust the server `loom` when it first starts it: choose Trust".into()]
     },
+};
+
+const PROMPTS: Spot = Spot {
+    linux: "~/.config/Code/User/prompts",
+    macos: "~/Library/Application Support/Code/User/prompts",
+    windows: "${APPDATA:-~/AppData/Roaming}/Code/User/prompts",
 };
 
 /// The folders of a user's settings; the first is written to in any case.

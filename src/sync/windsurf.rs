@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
+use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Item, NAME, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -17,9 +18,17 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
+    reads: Reads {
+        instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
+        skills: Some(Spot::same("~/.codeium/windsurf/skills")),
+        workflows: Folder::new(Spot::same("~/.codeium/windsurf/global_workflows"), "md", Form::Headed),
+        ..Reads::NOTHING
+    },
     health: None,
     notes: |_| Vec::new(),
 };
+
+const INSTRUCTIONS: Spot = Spot::same("~/.codeium/windsurf/memories/global_rules.md");
 
 const CONFIG: &[Spot] = &[Spot::same("~/.codeium/windsurf/mcp_config.json")];
 

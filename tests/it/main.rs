@@ -32,6 +32,7 @@ mod scopes;
 mod secrets;
 mod servers;
 mod shells;
+mod skills;
 mod sockets;
 mod standins;
 mod subscriptions;

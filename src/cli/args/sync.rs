@@ -11,7 +11,8 @@ use argh::{ArgsInfo, FromArgs};
     note = "WORD is a client, several, or `all`: the clients that are on this machine. `loom sync status` shows how \
                each stands, `loom sync history` the runs that wrote something, and `--undo` takes the last of them \
                back, or the one whose number is given. Only loom's own keys are written, every other byte stays; \
-               what somebody else changed in them is reported and left. Clients: codex, vscode, kilocode, claude, \
+               what somebody else changed in them is reported and left. What skills-registry.yaml says goes along; \
+               `loom sync skills WORD` writes that alone. Clients: codex, vscode, kilocode, claude, \
                claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue."
 )]
 #[argh(example = "loom sync all --regen --loom-mode")]
@@ -22,19 +23,22 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(error_code(69, "a file cannot be written; all others are as they were"))]
 #[argh(error_code(78, "a file that loom cannot read was left alone; the others were written"))]
 pub struct SyncArgs {
-    /// clients, `all`, `status` or `history`
+    /// clients, `all`, `status` or `history`; `skills` before them: only what models are told
     #[argh(positional, arg_name = "WORD")]
     pub words: Vec<String>,
     /// with `all`: every client that loom knows, here or not
     #[argh(switch)]
     pub all_targets: bool,
-    /// also write the files of `loom generate configs`
+    /// also write the files of `loom generate`
     #[argh(switch)]
     pub regen: bool,
     /// one entry, `loom proxy`, in every client; this is always so
     #[argh(switch)]
     pub loom_mode: bool,
-    /// write only the files of `loom generate configs`, and none of a client
+    /// leave instructions, skills, rules, commands and workflows as they are
+    #[argh(switch)]
+    pub skip_skills: bool,
+    /// write only the files of `loom generate`, and none of a client
     #[argh(switch)]
     pub repo_only: bool,
     /// show what would change as a diff, and write nothing
@@ -70,7 +74,7 @@ pub struct SyncArgs {
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "generate")]
 #[argh(example = "loom generate configs --target all --loom-mode")]
-#[argh(example = "loom generate configs --target codex,claude --output-dir /tmp/mcp")]
+#[argh(example = "loom generate skills --target codex,claude --output-dir /tmp/skills")]
 pub struct GenerateArgs {
     #[argh(subcommand)]
     pub verb: GenerateVerb,
@@ -80,6 +84,7 @@ pub struct GenerateArgs {
 #[argh(subcommand)]
 pub enum GenerateVerb {
     Configs(GenerateConfigsArgs),
+    Skills(GenerateSkillsArgs),
 }
 
 /// write the configuration files of clients into a folder, one folder a client
@@ -99,6 +104,31 @@ pub struct GenerateConfigsArgs {
     #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"generated/mcp\")")]
     pub output_dir: PathBuf,
     /// registry to read (default: the nearest one of the workspace, then what the daemon reads)
+    #[argh(option, arg_name = "PATH")]
+    pub registry: Option<PathBuf>,
+}
+
+/// write instructions, skills, rules, commands and workflows into a folder, one folder a client
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "skills")]
+#[argh(example = "loom generate skills --target all")]
+#[argh(example = "loom generate skills --validate")]
+#[argh(error_code(2, "no such client"))]
+#[argh(error_code(78, "skills-registry.yaml or a file that it names is wrong; the places are named"))]
+pub struct GenerateSkillsArgs {
+    /// clients, with commas between them, or `all` (default all)
+    #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
+    pub target: String,
+    /// folder to write into (default generated/skills)
+    #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"generated/skills\")")]
+    pub output_dir: PathBuf,
+    /// say what would be written, and write nothing
+    #[argh(switch)]
+    pub dry_run: bool,
+    /// say what is wrong with skills-registry.yaml, and write nothing
+    #[argh(switch)]
+    pub validate: bool,
+    /// skills-registry.yaml to read (default: the one beside the registry in force, then ~/.config/loom/skills-registry.yaml)
     #[argh(option, arg_name = "PATH")]
     pub registry: Option<PathBuf>,
 }

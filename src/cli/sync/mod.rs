@@ -3,6 +3,7 @@
 mod history;
 mod report;
 mod status;
+pub mod told;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -23,8 +24,9 @@ use crate::settings::{process_env, process_environment};
 use crate::sync::apply::{apply, recover};
 use crate::sync::machine::Machine;
 use crate::sync::plan::Policy;
+use crate::sync::skills::Told;
 use crate::sync::state::{Manifest, State};
-use crate::sync::survey::{Aim, survey};
+use crate::sync::survey::{Aim, Order, survey};
 use crate::sync::target::{Door, Leave, Target};
 use crate::sync::{TARGETS, is_here};
 
@@ -39,32 +41,71 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         ["history"] => return history::list(args.json, context, out),
         _ => {}
     }
-    let machine = machine(context)?;
-    let doors = Doors::load(context, args.registry.as_deref())?;
+    let (words, settings) = match words.split_first() {
+        Some((&"skills", words)) => (words, false),
+        _ => (words.as_slice(), true),
+    };
+    let registry = args.registry.as_deref();
+    let content = Content {
+        doors: settings.then(|| Doors::load(context, registry)).transpose()?,
+        told: match (args.skip_skills, args.remove) {
+            (true, _) => None,
+            // What is to go may go even if the registry is broken.
+            (false, true) => Some(Told::default()),
+            (false, false) => Some(told::load(context, registry)?),
+        },
+    };
     if args.repo_only {
-        let targets = named(&words, &machine, &Manifest::default(), true)?;
-        return generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, out);
+        let targets = named(words, &machine(context)?, &Manifest::default(), true)?;
+        generated(&targets, &content, context, out)?;
+        return Ok(Ending::Done);
     }
+    write(&args, words, &content, context, out)
+}
+
+/// What goes into files of clients; what is `None` is left alone there.
+struct Content {
+    doors: Option<Doors>,
+    told: Option<Told>,
+}
+
+/// Plans all files, writes them unless they are only to be shown, and says so.
+fn write(
+    args: &SyncArgs,
+    words: &[&str],
+    content: &Content,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Ending, Fault> {
+    let machine = machine(context)?;
     let (state, mut manifest) = open(context)?;
-    let targets = named(&words, &machine, &manifest, args.all_targets)?;
+    let targets = named(words, &machine, &manifest, args.all_targets)?;
     let policy = match (args.accept, args.force) {
         (true, _) => Policy::Accept,
         (_, true) => Policy::Force,
         (false, false) => Policy::Report,
     };
-    let aim = if args.remove { Aim::Absent } else { Aim::Present };
-    let mut found = survey(&targets, &machine, &manifest, &|target| doors.door(target), aim, policy);
+    let doors = content.doors.as_ref().map(|doors| |target: &Target| doors.door(target));
+    let order = Order {
+        machine: &machine,
+        manifest: &manifest,
+        door: doors.as_ref().map(|door| door as &dyn Fn(&Target) -> Door),
+        told: content.told.as_ref(),
+        aim: if args.remove { Aim::Absent } else { Aim::Present },
+        policy,
+    };
+    let mut found = survey(&targets, &order);
     let style = match (args.dry_run, args.check) {
         (true, _) => Style::Diff,
         (_, true) => Style::Check,
         (false, false) => Style::Done,
     };
     let run = match style {
-        Style::Done => apply(&state, &mut manifest, &mut found.drafts, policy, &verb(&args))?,
+        Style::Done => apply(&state, &mut manifest, &mut found.drafts, policy, &verb(args))?,
         Style::Diff | Style::Check => None,
     };
     if args.regen && style == Style::Done {
-        generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, &mut Out::default())?;
+        generated(&targets, content, context, &mut Out::default())?;
     }
     let ending = report::ending(&found, style);
     if !args.verify {
@@ -80,6 +121,22 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
     Ok(if ending == Ending::Done { seen } else { ending })
 }
 
+/// Writes the files of `loom generate`.
+fn generated(
+    targets: &[&'static Target],
+    content: &Content,
+    context: &Context,
+    out: &mut Out,
+) -> Result<(), Fault> {
+    if let Some(doors) = &content.doors {
+        generate::write(targets, &context.cwd.join(generate::FOLDER), doors, context, out)?;
+    }
+    if let Some(told) = &content.told {
+        generate::write_told(targets, &context.cwd.join(generate::TOLD_FOLDER), told, context, out)?;
+    }
+    Ok(())
+}
+
 /// Refuses options that contradict each other.
 fn one_task(args: &SyncArgs) -> Result<(), Plain> {
     let tasks = [
@@ -89,6 +146,9 @@ fn one_task(args: &SyncArgs) -> Result<(), Plain> {
         (args.remove, "--remove"),
         (args.repo_only, "--repo-only"),
     ];
+    if args.skip_skills && args.words.first().is_some_and(|word| word == "skills") {
+        return Err(Plain::new(Kind::Usage, "`skills` and --skip-skills leave nothing to do"));
+    }
     let shows = [(args.dry_run, "--dry-run"), (args.check, "--check")];
     for group in [&tasks[..], &shows[..]] {
         let given: Vec<&str> = group.iter().filter(|(given, _)| *given).map(|(_, name)| *name).collect();
@@ -150,7 +210,7 @@ pub fn named(
     if let Some(unknown) =
         words.iter().find(|word| **word != "all" && TARGETS.iter().all(|target| target.name != **word))
     {
-        let names = TARGETS.iter().map(|target| target.name).chain(["all", "status", "history"]);
+        let names = TARGETS.iter().map(|target| target.name).chain(["all", "status", "history", "skills"]);
         let near =
             nearest(unknown, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let text = format!("there is no client `{unknown}`{near}");

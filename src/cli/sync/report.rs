@@ -14,6 +14,7 @@ use crate::sync::machine::Machine;
 use crate::sync::plan::{Change, Drift, DriftKind};
 use crate::sync::survey::Survey;
 use crate::sync::target::Target;
+use crate::sync::whole::place as whole_place;
 
 /// What is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,7 +103,11 @@ fn file(draft: &Draft, style: Style, machine: &Machine, out: &mut Out) {
     };
     let changes: Vec<String> = draft.changes.iter().map(change).collect();
     let what = if changes.is_empty() { String::new() } else { format!(" ({})", changes.join(", ")) };
-    out.line(format!("{:15} {path}: {}{what}", draft.job.target, out.paint(paint, word)));
+    let also = match draft.job.also.as_slice() {
+        [] => String::new(),
+        also => format!("; also for {}", also.join(", ")),
+    };
+    out.line(format!("{:15} {path}: {}{what}{also}", draft.job.target, out.paint(paint, word)));
     for drift in &draft.drift {
         let text = drift_text(drift);
         out.line(format!("{:15}   {}", "", out.paint(Paint::Warn, out.foreign(&text).as_ref())));
@@ -111,7 +116,12 @@ fn file(draft: &Draft, style: Style, machine: &Machine, out: &mut Out) {
         let text =
             |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let (before, after) = (text(&draft.before), text(&draft.after));
-        out.raw(&out.foreign(&diff(&path, before.as_deref(), after.as_deref())));
+        let is_text =
+            |bytes: &Option<Vec<u8>>| bytes.as_ref().is_none_or(|bytes| std::str::from_utf8(bytes).is_ok());
+        match is_text(&draft.before) && is_text(&draft.after) {
+            true => out.raw(&out.foreign(&diff(&path, before.as_deref(), after.as_deref()))),
+            false => out.line(format!("{:15}   (it is no text)", "")),
+        }
     }
 }
 
@@ -138,20 +148,40 @@ fn change(change: &Change) -> String {
 
 /// What is not as loom wrote it, by whom, and what can be done.
 pub fn drift_text(drift: &Drift) -> String {
-    let found = drift.found.as_ref().map(|found| hidden(&found.to_string())).unwrap_or_default();
-    let place = &drift.place;
+    let (place, found) = (&drift.place, found_text(drift));
     let choice = "keep it with --accept, or write loom's with --force";
     match drift.kind {
-        DriftKind::Edited => format!("{place} was changed by you or the client, to {found}: {choice}"),
+        DriftKind::Edited if drift.wanted.is_none() => {
+            format!("{place} was changed by you or the client, and stays; it is not loom's any more")
+        }
+        DriftKind::Edited => format!("{place} was changed by you or the client{found}: {choice}"),
         DriftKind::Deleted => format!("{place} was taken out by you or the client: {choice}"),
-        DriftKind::Foreign => format!("{place} is not loom's: {found}: write loom's with --force"),
+        DriftKind::Foreign if is_whole(drift) => {
+            format!("{place} is not loom's, and stays: rename yours, or the one in skills-registry.yaml")
+        }
+        DriftKind::Foreign => format!("{place} is not loom's{found}: write loom's with --force"),
     }
+}
+
+/// `, to VALUE`, where that is short enough to be said.
+fn found_text(drift: &Drift) -> String {
+    match &drift.found {
+        Some(Value::String(text)) if text.contains('\n') || is_whole(drift) => String::new(),
+        Some(found) => format!(", to {}", hidden(&found.to_string())),
+        None => String::new(),
+    }
+}
+
+/// Whether it is about a file as a whole.
+fn is_whole(drift: &Drift) -> bool {
+    drift.place == whole_place()
 }
 
 pub fn files_json(found: &Survey, style: Style) -> Vec<Value> {
     let drafts = found.drafts.iter().map(|draft| {
         json!({
             "target": draft.job.target,
+            "also": draft.job.also,
             "file": draft.job.path.to_string_lossy(),
             "state": word(draft, style).replace(' ', "_"),
             "changes": draft.changes.iter().map(|one| json!({

@@ -8,12 +8,12 @@ use crate::cli::Ending;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
 use crate::cli::sync::report::{Style, drift_text, files_json, left_alone};
-use crate::cli::sync::{Doors, machine, open};
+use crate::cli::sync::{Doors, machine, open, told};
 use crate::fault::Fault;
 use crate::sync::job::Draft;
 use crate::sync::plan::Policy;
 use crate::sync::state::Manifest;
-use crate::sync::survey::{Aim, Survey, survey};
+use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::Target;
 use crate::sync::{TARGETS, is_here};
 
@@ -28,16 +28,19 @@ pub fn run(
     let (_state, manifest) = open(context)?;
     let (here, absent): (Vec<&'static Target>, Vec<_>) =
         TARGETS.iter().partition(|target| is_here(target, &machine, &manifest));
+    let told = told::load(context, registry)?;
+    let door = |target: &Target| doors.door(target);
+    let order = Order {
+        machine: &machine,
+        manifest: &manifest,
+        door: Some(&door),
+        told: Some(&told),
+        aim: Aim::Present,
+        policy: Policy::Report,
+    };
     let mut rows = Map::new();
     for target in &here {
-        let found = survey(
-            &[target],
-            &machine,
-            &manifest,
-            &|target| doors.door(target),
-            Aim::Present,
-            Policy::Report,
-        );
+        let found = survey(&[target], &order);
         let state = state(target, &found, &manifest);
         let notes = (target.notes)(&machine);
         if as_json {
@@ -72,7 +75,7 @@ pub fn run(
 }
 
 fn state(target: &Target, found: &Survey, manifest: &Manifest) -> &'static str {
-    let recorded = manifest.files.values().any(|record| record.target == target.name);
+    let recorded = manifest.files.values().any(|record| record.is_for(target.name));
     match (recorded, found.drafts.iter().any(Draft::writes)) {
         _ if !found.obstacles.is_empty() => "cannot be read",
         _ if found.drafts.iter().any(|draft| !draft.drift.is_empty()) => "changed by somebody else",

@@ -241,7 +241,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn list<'n>(&mut self, key: &Key, node: &'n Node, path: &str) -> Option<&'n [Node]> {
+    /// The items of a list.
+    pub fn list<'n>(&mut self, key: &Key, node: &'n Node, path: &str) -> Option<&'n [Node]> {
         let Value::List(items) = &node.value else {
             let hint = node.scalar().map(|text| format!("write [{}]", clip(text)));
             let text = format!("`{}` must be a list, not {}", key.text, node.what());

@@ -15,7 +15,7 @@ pub const SERVER_KEYS: [&str; 7] =
     ["name", "categories", "common", "targets", "disabled", "optional", "priority"];
 
 /// The clients that `targets` may name.
-const TARGETS: [&str; 15] = [
+pub const TARGETS: [&str; 15] = [
     "codex",
     "vscode",
     "kilocode",

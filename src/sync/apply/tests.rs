@@ -45,6 +45,7 @@ impl Bench {
         let items = vec![Item::Entry { place: Place::keys(&["m", "loom"]), members }];
         let job = |at| Job {
             target: "codex",
+            also: Vec::new(),
             path: self.path(at),
             format: Format::Jsonc,
             seed: String::new(),

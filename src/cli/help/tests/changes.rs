@@ -4,22 +4,24 @@ use super::shown;
 
 #[test]
 fn sync_page() {
-    insta::assert_snapshot!(shown("sync"), @r#"
+    insta::assert_snapshot!(shown("sync"), @r"
     loom sync: write loom into the configuration files of AI clients
 
     Usage
-      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--repo-only] [--dry-run]
-          [--check] [--verify] [--undo] [--accept] [--force] [--remove] [--json]
+      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--skip-skills] [--repo-only]
+          [--dry-run] [--check] [--verify] [--undo] [--accept] [--force] [--remove] [--json]
           [--registry PATH]
 
     Arguments
-      WORD      clients, `all`, `status` or `history`
+      WORD      clients, `all`, `status` or `history`; `skills` before them: only what
+                models are told
 
     Options
       --all-targets    with `all`: every client that loom knows, here or not
-      --regen          also write the files of `loom generate configs`
+      --regen          also write the files of `loom generate`
       --loom-mode      one entry, `loom proxy`, in every client; this is always so
-      --repo-only      write only the files of `loom generate configs`, and none of a client
+      --skip-skills    leave instructions, skills, rules, commands and workflows as they are
+      --repo-only      write only the files of `loom generate`, and none of a client
       --dry-run        show what would change as a diff, and write nothing
       --check          say whether anything would change or was changed, and write nothing
       --verify         then ask every client that is installed whether it can use loom, in
@@ -51,9 +53,11 @@ fn sync_page() {
     `loom sync status` shows how each stands, `loom sync history` the runs that wrote
     something, and `--undo` takes the last of them back, or the one whose number is given.
     Only loom's own keys are written, every other byte stays; what somebody else changed in
-    them is reported and left. Clients: codex, vscode, kilocode, claude, claude_desktop,
-    gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue.
-    "#);
+    them is reported and left. What skills-registry.yaml says goes along;
+    `loom sync skills WORD` writes that alone. Clients: codex, vscode, kilocode, claude,
+    claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen,
+    amp, continue.
+    ");
 }
 
 #[test]

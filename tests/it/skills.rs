@@ -1,0 +1,400 @@
+//! What models are told: `skills-registry.yaml` through `loom sync` into the files of clients.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::home::{TestHome, loom_binary};
+
+const REGISTRY: &str = r#"version: 1
+skills:
+  - name: house-rules
+    common:
+      type: instruction
+      instructions: |
+        Be brief.
+
+        Say why.
+  - name: release
+    common:
+      description: Releases a version.
+      instructions: Run ${SKILL_PATH}/scripts/go.sh, never \${HOME}.
+      scripts: [{ path: go.sh, description: does it }]
+      assets: [logo.bin]
+  - name: tidy-up
+    common: { type: command, description: Tidies up., instructions: Tidy up $ARGUMENTS. }
+"#;
+
+/// Bytes that are no text.
+const LOGO: &[u8] = &[0, 0xff, 0xfe, b'\r', b'\n', 0x80];
+
+/// Files of the user's own, with all that may go wrong with them.
+const MINE: [(&str, &str); 4] = [
+    (".claude/CLAUDE.md", "\u{feff}# Mine\r\n\r\n- a\r\n"),
+    (".codex/AGENTS.md", "no end of line"),
+    (".gemini/GEMINI.md", "\n\n"),
+    (".claude/skills/mine/SKILL.md", "---\nname: mine\n---\n"),
+];
+
+const CLIENTS: [&str; 5] = ["claude", "codex", "gemini", "antigravity", "copilot"];
+
+/// A home in which these clients are, with things of its user's.
+fn seeded() -> TestHome {
+    let home = TestHome::new();
+    for (path, text) in MINE {
+        put(&home, path, text);
+    }
+    put(&home, ".gemini/settings.json", "{}");
+    put(&home, ".copilot/config.json", "{}");
+    put(&home, ".gemini/config/x", "");
+    put(&home, ".config/loom/skills-registry.yaml", REGISTRY);
+    put(&home, ".config/loom/skills/release/go.sh", "#!/bin/sh\necho ${HOME}\n");
+    let script = home.path().join(".config/loom/skills/release/go.sh");
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(home.path().join(".config/loom/skills/release/logo.bin"), LOGO).unwrap();
+    home
+}
+
+fn put(home: &TestHome, path: &str, text: &str) {
+    let path = home.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn get(home: &TestHome, path: &str) -> String {
+    fs::read_to_string(home.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn change(home: &TestHome, path: &str, from: &str, to: &str) {
+    let text = get(home, path);
+    assert!(text.contains(from), "{path}: {text}");
+    put(home, path, &text.replace(from, to));
+}
+
+/// Every file and folder of the home but loom's own, with bytes and mode.
+fn everything(home: &TestHome) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+    fn walk(dir: &Path, all: &mut BTreeMap<PathBuf, (Vec<u8>, u32)>) {
+        for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()) {
+            let path = entry.path();
+            if path.ends_with(".config/loom") {
+                continue;
+            }
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            if path.is_dir() {
+                all.insert(path.clone(), (Vec::new(), mode));
+                walk(&path, all);
+            } else {
+                all.insert(path.clone(), (fs::read(&path).unwrap(), mode));
+            }
+        }
+    }
+    let mut all = BTreeMap::new();
+    walk(home.path(), &mut all);
+    all
+}
+
+fn said(home: &TestHome, args: &[&str], code: i32) -> String {
+    let output = home.loom(args);
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    text
+}
+
+#[test]
+fn everything_is_told_once_and_comes_back_byte_for_byte() {
+    let home = seeded();
+    let before = everything(&home);
+    said(&home, &["sync", "all", "--check"], 1);
+    assert_eq!(everything(&home), before, "--check writes nothing");
+    home.loom_ok(&["sync", "all"]);
+    let block = "<!-- loom:begin house-rules -->\nBe brief.\n\nSay why.\n<!-- loom:end house-rules -->";
+    assert_eq!(
+        get(&home, ".claude/CLAUDE.md"),
+        format!("{}\r\n{}\r\n", MINE[0].1, block.replace('\n', "\r\n"))
+    );
+    assert_eq!(get(&home, ".codex/AGENTS.md"), format!("no end of line\n\n{block}"));
+    assert_eq!(get(&home, ".gemini/GEMINI.md"), format!("\n\n\n{block}\n"));
+    assert_eq!(get(&home, ".copilot/copilot-instructions.md"), format!("{block}\n"));
+    // Codex, Gemini and Copilot read one folder, Claude and Antigravity have their own.
+    for (skill, there) in [
+        (".agents/skills/release", true),
+        (".claude/skills/release", true),
+        (".gemini/config/skills/release", true),
+        (".gemini/skills/release", false),
+        (".codex/skills/release", false),
+        (".copilot/skills/release", false),
+    ] {
+        let head = home.path().join(skill).join("SKILL.md");
+        assert_eq!(head.exists(), there, "{skill}");
+        if there {
+            let text = fs::read_to_string(head).unwrap();
+            let path = home.path().join(skill);
+            let run = format!("Run {}/scripts/go.sh, never ${{HOME}}.", path.display());
+            assert!(
+                text.starts_with("---\nname: release\ndescription: \"Releases a version.\"\n---\n"),
+                "{text}"
+            );
+            assert!(text.contains(&run) && text.contains("- `scripts/go.sh`: does it\n"), "{text}");
+            assert_eq!(fs::read(path.join("scripts/go.sh")).unwrap(), b"#!/bin/sh\necho ${HOME}\n");
+            let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode("scripts/go.sh"), mode("SKILL.md")), (0o755, 0o644));
+            assert_eq!(fs::read(path.join("assets/logo.bin")).unwrap(), LOGO);
+        }
+    }
+    assert!(get(&home, ".claude/commands/tidy-up.md").ends_with("Tidy up $ARGUMENTS.\n"));
+    assert!(get(&home, ".gemini/commands/tidy-up.toml").contains("Tidy up {{args}}."));
+    let written = everything(&home);
+    home.loom_ok(&["sync", "all", "--check"]);
+    assert!(home.loom_ok(&["sync", "all"]).ends_with("nothing was written\n"));
+    assert_eq!(everything(&home), written);
+    home.loom_ok(&["sync", "--undo"]);
+    assert_eq!(everything(&home), before);
+    home.loom_ok(&["sync", "all"]);
+    assert_eq!(everything(&home), written);
+}
+
+#[test]
+fn removal_leaves_no_trace() {
+    let home = seeded();
+    let before = everything(&home);
+    home.loom_ok(&["sync", "skills", "all"]);
+    assert!(!home.path().join(".claude.json").exists(), "only what models are told");
+    home.loom_ok(&["sync", "skills", "all", "--remove"]);
+    assert_eq!(everything(&home), before);
+    home.loom_ok(&["sync", "all", "--skip-skills"]);
+    assert!(!home.path().join(".agents").exists());
+    home.loom_ok(&["sync", "--undo"]);
+    assert_eq!(everything(&home), before);
+}
+
+#[test]
+fn one_client_leaves_and_the_others_keep_what_they_share() {
+    let home = seeded();
+    home.loom_ok(&["sync", "skills", "all"]);
+    home.loom_ok(&["sync", "skills", "codex", "--remove"]);
+    assert!(home.path().join(".agents/skills/release/SKILL.md").exists());
+    assert_eq!(get(&home, ".codex/AGENTS.md"), MINE[1].1);
+    home.loom_ok(&["sync", "skills", "gemini,copilot", "--remove"]);
+    assert!(!home.path().join(".agents").exists());
+    assert!(get(&home, ".gemini/GEMINI.md").contains("Be brief"), "antigravity reads it, too");
+    home.loom_ok(&["sync", "skills", "antigravity", "--remove"]);
+    assert_eq!(get(&home, ".gemini/GEMINI.md"), MINE[2].1);
+}
+
+#[test]
+fn without_a_registry_nothing_is_told() {
+    let home = seeded();
+    fs::remove_file(home.path().join(".config/loom/skills-registry.yaml")).unwrap();
+    let before = everything(&home);
+    home.loom_ok(&["sync", "skills", "all"]);
+    assert_eq!(everything(&home), before);
+    home.loom_ok(&["sync", "all"]);
+    assert!(!home.path().join(".agents").exists());
+    assert_eq!(get(&home, ".claude/CLAUDE.md"), MINE[0].1);
+}
+
+#[test]
+fn edits_are_reported_and_survive() {
+    let home = seeded();
+    home.loom_ok(&["sync", "all"]);
+    let edits = [
+        (".claude/CLAUDE.md", "Be brief.", "Be long.", "house-rules was changed by you"),
+        (".agents/skills/release/SKILL.md", "Run", "Walk", "the file was changed by you"),
+        (".agents/skills/release/scripts/go.sh", "echo", "printf", "the file was changed by you"),
+        (".claude/commands/tidy-up.md", "Tidy", "Dirty", "the file was changed by you"),
+    ];
+    for (path, from, to, _) in edits {
+        change(&home, path, from, to);
+    }
+    fs::remove_file(home.path().join(".claude/skills/release/SKILL.md")).unwrap();
+    // The registry has news for the same files.
+    change(&home, ".config/loom/skills-registry.yaml", "Say why.", "Say how.");
+    change(&home, ".config/loom/skills-registry.yaml", "Releases a version.", "Releases one.");
+    let edited = |home: &TestHome| edits.map(|(path, ..)| get(home, path));
+    let kept = edited(&home);
+    let told = said(&home, &["sync", "all"], 1);
+    for (path, _, _, why) in edits {
+        let at = told.find(path).unwrap_or_else(|| panic!("{path}: {told}"));
+        assert!(told[at..].lines().nth(1).unwrap().contains(why), "{path}: {told}");
+    }
+    assert!(told.contains("the file was taken out by you or the client"), "{told}");
+    assert_eq!(edited(&home), kept);
+    assert!(!home.path().join(".claude/skills/release/SKILL.md").exists());
+    assert!(get(&home, ".gemini/GEMINI.md").contains("Say how."), "the others are brought up to date");
+    said(&home, &["sync", "all", "--check"], 1);
+    home.loom_ok(&["sync", "all", "--accept"]);
+    home.loom_ok(&["sync", "all", "--check"]);
+    assert_eq!(edited(&home), kept);
+    home.loom_ok(&["sync", "all", "--force"]);
+    assert!(get(&home, ".claude/CLAUDE.md").contains("Be brief.\r\n\r\nSay how."));
+    assert!(get(&home, ".agents/skills/release/SKILL.md").contains("Releases one."));
+    assert!(get(&home, ".agents/skills/release/scripts/go.sh").contains("echo"));
+    assert!(home.path().join(".claude/skills/release/SKILL.md").exists());
+}
+
+#[test]
+fn what_left_the_registry_goes_unless_it_was_edited() {
+    let home = seeded();
+    let before = everything(&home);
+    home.loom_ok(&["sync", "skills", "all"]);
+    change(&home, ".claude/skills/release/scripts/go.sh", "echo", "printf");
+    put(&home, ".config/loom/skills-registry.yaml", "version: 1\nskills: []\n");
+    let told = said(&home, &["sync", "skills", "all"], 1);
+    assert!(told.contains("and stays; it is not loom's any more"), "{told}");
+    assert!(home.path().join(".claude/skills/release/SKILL.md").exists(), "a skill stays as a whole");
+    fs::remove_dir_all(home.path().join(".claude/skills/release")).unwrap();
+    assert_eq!(everything(&home), before);
+    home.loom_ok(&["sync", "skills", "all", "--check"]);
+}
+
+#[test]
+fn a_skill_of_the_users_own_is_never_touched() {
+    let home = seeded();
+    put(&home, ".claude/skills/release/SKILL.md", "mine");
+    put(&home, ".codex/skills/release/SKILL.md", "mine, too");
+    for more in [&[][..], &["--force"]] {
+        let told = said(&home, &[&["sync", "skills", "all"], more].concat(), 1);
+        assert_eq!(told.matches("the file is not loom's, and stays: rename").count(), 2, "{told}");
+        assert_eq!(get(&home, ".claude/skills/release/SKILL.md"), "mine");
+        assert!(!home.path().join(".claude/skills/release/scripts").exists());
+        assert_eq!(get(&home, ".codex/skills/release/SKILL.md"), "mine, too");
+    }
+    assert!(home.path().join(".agents/skills/release/SKILL.md").exists(), "the others have it");
+    home.loom_ok(&["sync", "skills", "all", "--accept"]);
+    home.loom_ok(&["sync", "skills", "all", "--check"]);
+    home.loom_ok(&["sync", "skills", "all", "--remove"]);
+    assert_eq!(get(&home, ".claude/skills/release/SKILL.md"), "mine");
+}
+
+#[test]
+fn marks_that_are_broken_leave_the_file_alone() {
+    let home = seeded();
+    put(&home, ".codex/AGENTS.md", "a\n<!-- loom:begin house-rules -->\nb\n");
+    let told = said(&home, &["sync", "skills", "all"], 78);
+    assert!(told.contains("~/.codex/AGENTS.md:2:1: the block `house-rules` of loom's has no end"), "{told}");
+    assert_eq!(get(&home, ".codex/AGENTS.md"), "a\n<!-- loom:begin house-rules -->\nb\n");
+    assert!(get(&home, ".claude/CLAUDE.md").contains("Be brief"));
+}
+
+#[test]
+fn a_registry_with_mistakes_changes_nothing_and_names_them_all() {
+    let home = seeded();
+    let before = everything(&home);
+    change(&home, ".config/loom/skills-registry.yaml", "name: release", "name: Re Lease");
+    change(&home, ".config/loom/skills-registry.yaml", "type: command", "type: comand");
+    let told = said(&home, &["sync", "all"], 78);
+    assert!(
+        told.contains(":10:11: error: the name `Re Lease`") && told.contains(":17:21: error: unknown type"),
+        "{told}"
+    );
+    said(&home, &["generate", "skills", "--validate"], 78);
+    assert_eq!(everything(&home), before);
+    put(&home, ".config/loom/skills-registry.yaml", &REGISTRY.replace("go.sh, desc", "gone.sh, desc"));
+    let told = said(&home, &["sync", "all"], 78);
+    assert!(told.contains("skills-registry.yaml:14:25: error: cannot read"), "{told}");
+}
+
+#[test]
+fn copies_in_a_workspace_that_are_looms_go() {
+    let home = seeded();
+    put(&home, "work/.gemini/skills/release/SKILL.md", "of an earlier loom");
+    put(&home, "work/.gemini/skills/release/scripts/go.sh", "old");
+    put(&home, "work/.gemini/skills/other/SKILL.md", "mine");
+    put(&home, "work/.gemini/skills/.loom-skills-manifest.json", r#"{"generated": ["release"]}"#);
+    put(&home, "else/.gemini/skills/release/SKILL.md", "mine");
+    let sync = |dir: &str| {
+        let mut command = home.command(loom_binary());
+        command.current_dir(home.path().join(dir)).args(["sync", "skills", "gemini"]);
+        assert!(home.finish(&mut command).status.success());
+    };
+    sync("else");
+    assert_eq!(get(&home, "else/.gemini/skills/release/SKILL.md"), "mine");
+    sync("work");
+    assert!(!home.path().join("work/.gemini/skills/release").exists());
+    assert_eq!(get(&home, "work/.gemini/skills/other/SKILL.md"), "mine");
+    home.loom_ok(&["sync", "--undo"]);
+    assert_eq!(get(&home, "work/.gemini/skills/release/scripts/go.sh"), "old");
+}
+
+/// Killed at many moments: the next run finishes the job, and all of it can be taken back.
+#[test]
+fn a_run_killed_anywhere_is_finished_by_the_next() {
+    let home = seeded();
+    let before = everything(&home);
+    home.loom_ok(&["sync", "all"]);
+    let want = everything(&home);
+    home.loom_ok(&["sync", "--undo"]);
+    for step in 0..25 {
+        let mut command = home.command(loom_binary());
+        command.args(["sync", "all"]).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        thread::sleep(Duration::from_micros(2_500 * step));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        home.loom_ok(&["sync", "all"]);
+        let mut now = everything(&home);
+        // What the killed one had begun to write lies beside it.
+        now.retain(|path, _| !path.file_name().unwrap().to_string_lossy().starts_with(".loom-"));
+        assert_eq!(now, want, "killed at step {step}");
+        while home.loom(&["sync", "--undo"]).status.success() {}
+        let files = |all: &BTreeMap<PathBuf, (Vec<u8>, u32)>| {
+            let own = |path: &Path| !path.file_name().unwrap().to_string_lossy().starts_with(".loom-");
+            all.iter()
+                .filter(|(path, _)| path.is_file() && own(path))
+                .map(|(path, one)| (path.clone(), one.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(files(&everything(&home)), files(&before), "undone after step {step}");
+    }
+}
+
+#[test]
+fn generated_files_are_those_of_an_empty_home() {
+    let home = seeded();
+    let listed = home.loom_ok(&["generate", "skills", "--target", "codex,gemini", "--dry-run"]);
+    assert_eq!(listed.matches("would be written").count(), 11, "{listed}");
+    assert!(!home.path().join("generated").exists());
+    home.loom_ok(&["generate", "skills", "--target", "codex,gemini", "--output-dir", "out"]);
+    assert!(get(&home, "out/codex/AGENTS.md").starts_with("<!-- loom:begin house-rules -->\nBe brief.\n"));
+    assert!(get(&home, "out/codex/skills/release/SKILL.md").contains("/.codex/skills/release/scripts/go.sh"));
+    assert!(get(&home, "out/gemini/commands/tidy-up.toml").contains("prompt"));
+    let script = fs::metadata(home.path().join("out/gemini/skills/release/scripts/go.sh")).unwrap();
+    assert_eq!(script.permissions().mode() & 0o777, 0o755);
+    assert!(home.loom_ok(&["generate", "skills", "--validate"]).contains("3 entries, in order"));
+    home.loom_ok(&["sync", "all", "--regen"]);
+    assert!(CLIENTS.iter().all(|client| home.path().join("generated/skills").join(client).is_dir()));
+}
+
+#[test]
+fn a_workspace_has_skills_of_its_own() {
+    let home = seeded();
+    put(&home, "work/mcp/context/registry.yaml", "servers: []\n");
+    put(
+        &home,
+        "work/mcp/context/skills-registry.yaml",
+        "skills: [{name: a, common: {description: d, instructions: i, references: [r.md]}}]\n",
+    );
+    put(&home, "work/mcp/skills/a/r.md", "r");
+    let mut command = home.command(loom_binary());
+    command.current_dir(home.path().join("work")).args(["sync", "skills", "claude"]);
+    assert!(home.finish(&mut command).status.success());
+    assert_eq!(get(&home, ".claude/skills/a/references/r.md"), "r");
+    assert!(!home.path().join(".claude/skills/release").exists());
+}
+
+#[test]
+fn a_diff_shows_what_would_be_told() {
+    let home = seeded();
+    let before = everything(&home);
+    let told = home.loom_ok(&["sync", "skills", "codex", "--dry-run"]);
+    assert!(told.contains("+Be brief.") && told.contains("(it is no text)"), "{told}");
+    assert_eq!(everything(&home), before);
+    said(&home, &["sync", "skills"], 2);
+    said(&home, &["sync", "skills", "all", "--skip-skills"], 2);
+}
