@@ -122,8 +122,13 @@ pub fn remove(text: &str, place: &Place) -> Result<String, Wrong> {
 
 /// Where the empty line before byte `start` begins, if there is one.
 fn empty_line_before(text: &str, start: usize) -> Option<usize> {
-    let line = line_start(text, start.checked_sub(1)?).max(mark_end(text));
-    (line < start && text[line..start].trim().is_empty()).then_some(line)
+    let mark = mark_end(text);
+    if start <= mark {
+        return None;
+    }
+    // The byte before is the end of that line.
+    let line = line_start(text, start - 1).max(mark);
+    text[line..start].trim().is_empty().then_some(line)
 }
 
 /// Behind the byte order mark, where there is one.

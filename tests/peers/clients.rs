@@ -182,7 +182,7 @@ fn goes_on_after_its_daemon_was_killed(agent: fn(&str) -> Agent) {
 }
 
 /// A home with the server `echo`.
-fn home() -> TestHome {
+pub fn home() -> TestHome {
     let home = TestHome::new();
     home.echo_registry(&[("echo", "", "always_allow: [\"*\"]")]);
     // Not by its variable: codex does not hand that on.

@@ -1,5 +1,6 @@
 //! Real servers through loom, seen by real SDKs: what each server lists, answers, asks and tells directly, it does through
-//! loom (`matrix`). Real AI clients complete calls through it (`clients`). `scripts/install-peers.sh` installs them all;
+//! loom (`matrix`). Real AI clients complete calls through it (`clients`), and are told what `loom sync` writes
+//! for their models (`told`). `scripts/install-peers.sh` installs them all;
 //! without that every test here fails and says so.
 
 mod agents;
@@ -20,6 +21,7 @@ mod shapes;
 mod site;
 mod steps;
 mod tap;
+mod told;
 
 #[expect(clippy::allow_attributes, reason = "an expectation would fail once a test uses everything")]
 #[allow(dead_code, reason = "shared with tests/it; each binary uses its part")]

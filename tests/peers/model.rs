@@ -13,6 +13,7 @@ use crate::session::Event;
 /// A request to the model that offers tools. The client waits until `call` or `say`.
 pub struct Turn {
     asked: Asked,
+    request: String,
     answers: Sender<Answer>,
 }
 
@@ -23,6 +24,11 @@ impl Turn {
         let mut names: Vec<_> = self.asked.tools.iter().filter_map(own).collect();
         names.sort();
         names
+    }
+
+    /// All that the client sends to the model.
+    pub fn request(&self) -> &str {
+        &self.request
     }
 
     /// What the calls of this session have given, oldest first.
@@ -104,7 +110,8 @@ fn decide(dialect: Dialect, body: &[u8], events: &Sender<Event>) -> io::Result<A
         return Ok(Answer::Text("ok".into()));
     }
     let (answers, answer) = channel();
-    events.send(Event::Turn(Turn { asked, answers })).map_err(|_| over())?;
+    let request = String::from_utf8_lossy(body).into_owned();
+    events.send(Event::Turn(Turn { asked, request, answers })).map_err(|_| over())?;
     answer.recv().map_err(|_| over())
 }
 

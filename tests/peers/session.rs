@@ -118,7 +118,7 @@ fn configure(home: &TestHome, agent: &Agent) {
 }
 
 /// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.
-fn program(home: &TestHome, installed: &Installed, agent: &Agent, model: &str) -> Command {
+pub fn program(home: &TestHome, installed: &Installed, agent: &Agent, model: &str) -> Command {
     let mut command = home.command(installed.client(agent.program));
     let temporary = home.path().join("tmp");
     fs::create_dir_all(&temporary).expect("the home can be written");
