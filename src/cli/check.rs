@@ -13,11 +13,12 @@ use crate::cli::registry::{read, reason, source_word};
 use crate::cli::secrets;
 use crate::cli::secrets::needs::{Lack, lacks_json, render_lacks};
 use crate::cli::server_table::counted;
+use crate::cli::sync::told;
 use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
 use crate::link::connect::hello;
 use crate::paths::{Paths, tilde};
-use crate::registry::find::{Found, for_person, for_service, rivals};
+use crate::registry::find::{Found, for_person, for_service, rivals, skills_for};
 use crate::registry::finding::{Finding, Level};
 use crate::settings::{Settings, TABLE, process_env};
 use crate::wire::hello::Role;
@@ -84,6 +85,7 @@ fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let flag = args.registry.as_ref().map(|path| cwd.join(path));
     look_at_registries(&mut report, flag.as_deref(), &cwd, paths);
+    look_at_skills(&mut report, flag.as_deref(), &cwd, paths);
     match Context::load(socket) {
         Ok(context) => {
             report.lacks = secrets::lacks(&context);
@@ -130,6 +132,16 @@ fn look(report: &mut Report, found: Found, reader: &'static str, home: &Path) {
             report.registries.push(Examined { found, reader, servers, findings: parsed.findings });
         }
         Err(error) => report.errors.push(one_text(&error)),
+    }
+}
+
+/// What models are told, if there is such a file.
+fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &Paths) {
+    let found = for_person(flag, cwd, paths).ok();
+    let Some(path) = found.and_then(|found| skills_for(&found, paths)) else { return };
+    match told::examine(&path) {
+        Ok((_, findings)) => report.warnings.extend(findings.iter().map(ToString::to_string)),
+        Err(errors) => report.errors.extend(errors),
     }
 }
 

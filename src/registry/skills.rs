@@ -88,7 +88,7 @@ pub struct Given {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     pub kind: Kind,
-    /// With `when_to_use`, on one line.
+    /// With `when_to_use`, on one line; the first line of the instructions where there is none.
     pub description: String,
     /// With `instructions_append`; `${SKILL_PATH}` and `${CODEX_HOME}` still stand in it.
     pub instructions: String,
@@ -169,13 +169,15 @@ impl Skill {
         let text = |field: fn(&Given) -> &Option<String>| {
             field(own).clone().or_else(|| field(common).clone()).unwrap_or_default()
         };
-        let described = [text(|given| &given.description), text(|given| &given.when_to_use)].join(" ");
         let appended = [&common.instructions_append, &own.instructions_append];
         let told: Vec<String> = std::iter::once(text(|given| &given.instructions))
             .chain(appended.into_iter().flatten().cloned())
             .map(|text| text.trim().replace("\r\n", "\n"))
             .filter(|text| !text.is_empty())
             .collect();
+        let described = Some(text(|given| &given.description)).filter(|text| !text.is_empty());
+        let described = described.unwrap_or_else(|| first_line(told.first()));
+        let described = format!("{described} {}", text(|given| &given.when_to_use));
         Some(Wish {
             kind: own.kind.or(common.kind).unwrap_or_default(),
             description: described.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -192,6 +194,14 @@ impl Skill {
                 .unwrap_or_default(),
         })
     }
+}
+
+/// What stands for a description that nobody wrote.
+fn first_line(text: Option<&String>) -> String {
+    const LONGEST: usize = 200;
+    let mut lines =
+        text.into_iter().flat_map(|text| text.lines()).map(|line| line.trim_start_matches('#').trim());
+    lines.find(|line| !line.is_empty()).unwrap_or_default().chars().take(LONGEST).collect()
 }
 
 #[cfg(test)]

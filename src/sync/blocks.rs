@@ -88,11 +88,14 @@ pub fn set(text: &str, place: &Place, value: &Value) -> Result<String, Wrong> {
     let (Some(Step::Key(name)), Some(told)) = (place.0.first(), value.as_str()) else {
         return Err(Wrong::at(text, 0, format!("`{place}` is no block")));
     };
-    let end = newline(text);
-    let told = told.replace('\n', end);
     if let Some(block) = scan(text)?.into_iter().find(|block| block.name == *name) {
+        let end = newline(&text[block.whole]);
+        let told = told.replace('\n', end);
         return Ok(apply(text, vec![Splice::replace(block.inner, format!("{told}{end}"))]));
     }
+    // A line that ends in a return only must not have its return taken for a part of what was added.
+    let end = if text.ends_with('\r') { "\r\n" } else { newline(text) };
+    let told = told.replace('\n', end);
     let block = format!("{BEGIN}{name}{CLOSE}{end}{told}{end}{END}{name}{CLOSE}");
     let added = match text.trim_start_matches('\u{feff}') {
         "" => format!("{block}{end}"),
@@ -142,6 +145,8 @@ fn no_end(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn place(name: &str) -> Place {
@@ -181,6 +186,24 @@ mod tests {
             assert_eq!(remove(&one, &place("one")).unwrap(), before);
             let other = remove(&two, &place("one")).unwrap();
             assert_eq!(remove(&other, &place("two")).unwrap(), before, "{two:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn foreign_bytes_never_change(before in "(a|#| |-->|\n|\r\n|\r|\u{feff}){0,12}", told in "(b|\n){0,6}") {
+            let told = Value::String(told.trim().to_owned());
+            let one = set(&before, &place("one"), &told).unwrap();
+            prop_assert!(one.starts_with(&before));
+            prop_assert_eq!(get(&one, &place("one")).unwrap(), Some(told.clone()));
+            prop_assert_eq!(&set(&one, &place("one"), &told).unwrap(), &one);
+            let two = set(&one, &place("two"), &text("x")).unwrap();
+            let other = set(&two, &place("one"), &text("longer\ntext")).unwrap();
+            let other = remove(&other, &place("one")).unwrap();
+            prop_assert_eq!(remove(&other, &place("two")).unwrap(), before.clone());
+            prop_assert_eq!(remove(&one, &place("one")).unwrap(), before);
         }
     }
 

@@ -30,9 +30,7 @@ skills:
     common: { type: command, description: Tidies up., instructions: Tidy up $ARGUMENTS. }
 "#;
 
-/// Bytes that are no text.
-const LOGO: &[u8] = &[0, 0xff, 0xfe, b'\r', b'\n', 0x80];
-
+const LOGO: &[u8] = b"\0 no \xff text\r\n";
 /// Files of the user's own, with all that may go wrong with them.
 const MINE: [(&str, &str); 4] = [
     (".claude/CLAUDE.md", "\u{feff}# Mine\r\n\r\n- a\r\n"),
@@ -294,6 +292,7 @@ fn a_registry_with_mistakes_changes_nothing_and_names_them_all() {
         "{told}"
     );
     said(&home, &["generate", "skills", "--validate"], 78);
+    assert!(said(&home, &["check"], 1).contains(":10:11: error: the name `Re Lease`"));
     assert_eq!(everything(&home), before);
     put(&home, ".config/loom/skills-registry.yaml", &REGISTRY.replace("go.sh, desc", "gone.sh, desc"));
     let told = said(&home, &["sync", "all"], 78);

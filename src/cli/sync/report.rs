@@ -8,6 +8,7 @@ use crate::cli::Ending;
 use crate::cli::out::{Out, Paint};
 use crate::fault::Kind;
 use crate::sync::diff::{diff, hidden};
+use crate::sync::format::Format;
 use crate::sync::history::Run;
 use crate::sync::job::{Draft, Obstacle};
 use crate::sync::machine::Machine;
@@ -48,7 +49,10 @@ pub fn show(
     if targets.is_empty() {
         out.line("no client was found on this machine; name one, or add --all-targets");
     }
-    for draft in &found.drafts {
+    // Of the many files of skills only those that are news.
+    let is_news =
+        |draft: &&Draft| draft.job.format != Format::Whole || draft.writes() || !draft.drift.is_empty();
+    for draft in found.drafts.iter().filter(is_news) {
         file(draft, style, machine, out);
     }
     for (target, path, obstacle) in &found.obstacles {

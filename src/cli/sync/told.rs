@@ -27,24 +27,24 @@ pub fn file(context: &Context) -> Result<Option<PathBuf>, Fault> {
 
 /// Reads the file at `path` and all that belongs to it, with its warnings; or a fault that names all its mistakes.
 pub fn read(path: &Path, context: &Context) -> Result<(Told, Vec<Finding>), Fault> {
-    let shown = context.show(path);
-    let bytes = std::fs::read(path)
-        .map_err(|error| Plain::new(Kind::Config, format!("cannot read {shown}: {error}")))?;
+    examine(path).map_err(|errors| {
+        let count =
+            if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
+        let all: String = errors.iter().map(|error| format!("\n  {error}")).collect();
+        let text = format!("{} has {count}{all}", context.show(path));
+        Plain::new(Kind::Config, text).hint("loom generate skills --validate").into()
+    })
+}
+
+/// The same, with every mistake by itself.
+pub fn examine(path: &Path) -> Result<(Told, Vec<Finding>), Vec<String>> {
+    let bytes =
+        std::fs::read(path).map_err(|error| vec![format!("cannot read {}: {error}", path.display())])?;
     let Parsed { skills, findings } = parse(&bytes, path);
-    let errors: Vec<String> =
-        findings.iter().filter(|found| found.level == Level::Error).map(ToString::to_string).collect();
-    let sources = match skills {
-        Some(skills) if errors.is_empty() => source::load(&skills),
+    let errors = findings.iter().filter(|found| found.level == Level::Error).map(ToString::to_string);
+    let errors: Vec<String> = errors.collect();
+    match skills {
+        Some(skills) if errors.is_empty() => Ok((Told { sources: source::load(&skills)? }, findings)),
         _ => Err(errors),
-    };
-    match sources {
-        Ok(sources) => Ok((Told { sources }, findings)),
-        Err(errors) => {
-            let count =
-                if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
-            let all: String = errors.iter().map(|error| format!("\n  {error}")).collect();
-            let hint = "loom generate skills --validate";
-            Err(Plain::new(Kind::Config, format!("{shown} has {count}{all}")).hint(hint).into())
-        }
     }
 }

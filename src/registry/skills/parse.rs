@@ -152,12 +152,19 @@ fn skill(
 fn complete(skill: &Skill, path: &str, reader: &mut Reader<'_, '_>) {
     let name = skill.name.as_str();
     let wishes: Vec<_> = TARGETS.iter().filter_map(|target| skill.wish(target)).collect();
+    let is_bare = |target: &&str| {
+        let own = skill.targets.get(*target).and_then(|own| own.description.as_ref());
+        let is_skill = skill.wish(target).is_some_and(|wish| wish.kind == Kind::Skill);
+        is_skill && own.or(skill.common.description.as_ref()).is_none()
+    };
+    if TARGETS.iter().any(|target| is_bare(target)) {
+        let text =
+            format!("`{name}` is a skill without `description`: a model has only its first line to go by");
+        reader.report.warning(skill.place, path, text);
+    }
     let mut wrong = |text: String| reader.report.error(skill.place, path, text);
     if wishes.iter().any(|wish| wish.instructions.is_empty()) {
         wrong(format!("`{name}` has no `instructions`"));
-    }
-    if wishes.iter().any(|wish| wish.kind == Kind::Skill && wish.description.is_empty()) {
-        wrong(format!("`{name}` is a skill without `description`: no model would know when to use it"));
     }
     let longest = wishes.iter().map(|wish| wish.description.chars().count()).max().unwrap_or(0);
     if longest > LONGEST_DESCRIPTION {

@@ -88,8 +88,8 @@ fn all_mistakes_come_at_once_with_their_places() {
     /s.yaml:8:30: error: unknown type `prompt`; known are instruction, skill, rule, command, workflow
     /s.yaml:8:47: error: `enabled` must be true or false, not text; write `true`
     /s.yaml:9:11: error: a skill `a` is in line 6 already
+    /s.yaml:11:11: warning: `b` is a skill without `description`: a model has only its first line to go by
     /s.yaml:11:11: error: `b` has no `instructions`
-    /s.yaml:11:11: error: `b` is a skill without `description`: no model would know when to use it
     ");
 }
 

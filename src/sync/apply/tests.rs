@@ -1,6 +1,7 @@
 //! Runs that end well, are broken off anywhere, meet a client at work, and are taken back.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -170,4 +171,85 @@ fn two_runs_at_once_are_one_and_a_refusal() {
     let bench = Bench::new();
     let _held = bench.state();
     assert!(matches!(State::open(bench.dir.path().join("state")), Err(StateError::Busy)));
+}
+
+/// One file with a block, a new one with a mode, one that goes.
+fn told(dir: &std::path::Path, manifest: &Manifest) -> Vec<Draft> {
+    let job = |path: &str, format, task| Job {
+        target: "claude",
+        also: vec!["codex".into()],
+        path: dir.join(path),
+        format,
+        seed: String::new(),
+        task,
+    };
+    let block = Item::Value { place: Place::keys(&["a"]), value: json!("told") };
+    let jobs = [
+        job("CLAUDE.md", Format::Blocks, Task::Hold { items: vec![block], stale: Vec::new() }),
+        job("new/s/x.sh", Format::Whole, Task::Be { bytes: vec![0xff, 0], mode: 0o755 }),
+        job("old/SKILL.md", Format::Whole, Task::Erase { unit: dir.join("old") }),
+    ];
+    let drafted = jobs.into_iter().map(|job| {
+        let record = manifest.files.get(&job.path).cloned();
+        draft(job, record.as_ref(), Policy::Report).unwrap()
+    });
+    drafted.flatten().collect()
+}
+
+#[test]
+fn what_models_are_told_survives_the_same() {
+    let bench = Bench::new();
+    let dir = bench.dir.path();
+    let paths = ["CLAUDE.md", "new/s/x.sh", "old/SKILL.md"].map(|path| dir.join(path));
+    let seeds = [Some(&b"mine"[..]), None, Some(&b"old"[..])];
+    let bytes = || paths.clone().map(|path| fs::read(path).ok());
+    for steps in 0..=3 {
+        fs::write(&paths[0], "mine").unwrap();
+        fs::create_dir_all(dir.join("old")).unwrap();
+        fs::write(&paths[2], "old").unwrap();
+        fs::set_permissions(&paths[2], fs::Permissions::from_mode(0o751)).unwrap();
+        let state = bench.state();
+        let mut manifest = state.manifest().unwrap();
+        let mut drafts = told(dir, &manifest);
+        let mut commit = Commit::begin(&state, &mut drafts, Policy::Report, "sync").unwrap();
+        for _ in 0..steps {
+            assert!(commit.step().unwrap());
+        }
+        drop(commit);
+        recover(&state, &mut manifest).unwrap();
+        let mut drafts = told(dir, &manifest);
+        apply(&state, &mut manifest, &mut drafts, Policy::Report, "sync").unwrap();
+        let written = bytes();
+        assert_eq!(written[1..], [Some(vec![0xff, 0]), None], "after {steps} steps");
+        assert_eq!(disk::mode(&paths[1]), Some(0o755));
+        assert!(manifest.files[&paths[1]].is_for("codex"));
+        assert!(told(dir, &manifest).iter().all(|draft| !draft.writes()));
+        while undo(&state, &mut manifest, None).is_ok() {}
+        assert_eq!(bytes(), seeds.map(|seed| seed.map(<[u8]>::to_vec)), "after {steps} steps");
+        assert_eq!(disk::mode(&paths[2]), Some(0o751));
+        assert!(!dir.join("new").exists());
+        assert!(manifest.files.is_empty(), "{manifest:?}");
+    }
+}
+
+#[test]
+fn a_text_that_changed_since_keeps_what_its_user_wrote() {
+    let bench = Bench::new();
+    let dir = bench.dir.path();
+    fs::create_dir_all(dir.join("old")).unwrap();
+    fs::write(dir.join("CLAUDE.md"), "mine").unwrap();
+    let state = bench.state();
+    let mut manifest = Manifest::default();
+    let mut drafts = told(dir, &manifest);
+    apply(&state, &mut manifest, &mut drafts, Policy::Report, "sync").unwrap();
+    let text = fs::read_to_string(dir.join("CLAUDE.md")).unwrap();
+    fs::write(dir.join("CLAUDE.md"), format!("new\n{text}")).unwrap();
+    fs::write(dir.join("new/s/x.sh"), "edited").unwrap();
+    let undone = undo(&state, &mut manifest, None).unwrap();
+    assert_eq!(fs::read_to_string(dir.join("CLAUDE.md")).unwrap(), "new\nmine");
+    assert_eq!(fs::read_to_string(dir.join("new/s/x.sh")).unwrap(), "edited");
+    assert_eq!(
+        undone.files.iter().map(|(_, exact, left)| (*exact, left.len())).collect::<Vec<_>>(),
+        [(false, 0), (false, 1)]
+    );
 }
