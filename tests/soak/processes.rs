@@ -14,6 +14,8 @@ const MORE: u64 = 8 * 1024;
 const MOST: u64 = 96 * 1024;
 /// Descriptors that come and go: a command's connection, the registry's watcher, a catalog being written.
 const SOME: usize = 8;
+/// Connections to one server over HTTP that are kept.
+const FAR: usize = 33;
 /// Workspaces, and the folder of clients without roots.
 const WORKSPACES: usize = 4;
 /// What is to be given back is given back in this time.
@@ -102,7 +104,9 @@ impl Processes {
         faults.extend(self.proxies.look(0, proxies_held));
         // Three pipes, and one that tells of its end.
         let children = children(daemon);
-        let most = self.bare + 4 * children.len() + proxies.len() + SOME;
+        let is_remote = |name: &str| roles.iter().any(|role| role.remote && role.name == name);
+        let far = servers(home).iter().filter(|(name, _)| is_remote(name)).count();
+        let most = self.bare + 4 * children.len() + FAR * far + proxies.len() + SOME;
         if descriptors(daemon) > most {
             faults
                 .push(format!("the daemon has {} descriptors, at most {most} are due", descriptors(daemon)));
