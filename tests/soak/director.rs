@@ -58,7 +58,7 @@ pub fn run(seed: u64, length: Duration) {
         director.world.enter(Phase::Traffic);
         faults.play(&director, scene);
         director.bring_to_rest(&mut faults, &mut audit);
-        processes.compare(&director.home, &director.world.roles, CLIENTS);
+        processes.compare(&director.home, &director.world.roles, CLIENTS, &director.remotes);
         scenes += 1;
         say(&format!(
             "soak: {:5.0} s, scene {scenes}, {}",
@@ -132,7 +132,7 @@ impl Director {
                 panic!("{}", self.world.failure().unwrap_or_else(|| "a client has ended: see above".into()));
             }
         }
-        processes.compare(&self.home, &self.world.roles, 0);
+        processes.compare(&self.home, &self.world.roles, 0, &self.remotes);
     }
 }
 

@@ -172,7 +172,6 @@ impl Faults {
         }
         self.write_registry(&director.home, &director.world, &director.remotes);
         director.home.loom_ok(&["reload"]);
-        director.remotes.iter().for_each(Remote::forget_abandoned);
         for mark in self.unsettled.drain(..) {
             director.world.ledger.end(mark);
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::cast::{Role, Sharing};
+use super::remote::Remote;
 use super::support::home::{TestHome, wait_until};
 
 /// Scenes that count as warm-up.
@@ -69,9 +70,10 @@ impl Processes {
     }
 
     /// Nothing is under way; so many clients are there.
-    pub fn compare(&mut self, home: &TestHome, roles: &[Role], clients: usize) {
+    pub fn compare(&mut self, home: &TestHome, roles: &[Role], clients: usize, remotes: &[Remote]) {
         let mut faults = Vec::new();
         let fine = wait_until(PATIENCE, || {
+            remotes.iter().for_each(Remote::forget_abandoned);
             faults = self.differences(home, roles, clients);
             faults.is_empty()
         });

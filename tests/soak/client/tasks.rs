@@ -13,6 +13,8 @@ use super::params::Twin;
 use super::pending::{Pending, Want};
 use super::{Actor, Timer};
 
+/// Over HTTP the last of what a task says may come so much later than its result.
+const LATE_MS: u64 = 2000;
 const STATES: [&str; 4] = ["working", "completed", "failed", "cancelled"];
 
 #[derive(Clone, Debug)]
@@ -242,6 +244,9 @@ impl Actor {
         self.task_rests(nonce);
         if let Some(task) = self.tasks.get_mut(nonce) {
             task.over = true;
+            if self.world.roles[task.server].remote {
+                return self.later(LATE_MS, Timer::Forget(nonce.to_owned()));
+            }
         }
         self.forget_course(nonce);
     }

@@ -3,8 +3,15 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
 use super::super::support::elsewhere::http;
+
+/// How often a stream looks whether its reader is still there.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 struct Told {
@@ -79,7 +86,10 @@ impl Stream {
         loop {
             let mut told = self.lock();
             while told.readers == reader && !told.dead && !told.ended && told.events.len() <= next {
-                told = self.changed.wait(told).expect("nobody panics with this lock");
+                told = self.changed.wait_timeout(told, LOOK).expect("nobody panics with this lock").0;
+                if has_left(onto) {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
             }
             if told.readers != reader || told.dead && told.events.len() <= next {
                 http::cut(onto);
@@ -90,6 +100,16 @@ impl Stream {
             next += 1;
             http::say_bytes(onto, &event(&format!("{number}.{next}"), &line))?;
         }
+    }
+}
+
+/// Whether the reader has closed the connection. It says nothing more on it until it has heard all.
+fn has_left(connection: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(connection, &mut [0_u8; 1], flags) {
+        Ok((_, 0)) => true,
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => false,
+        Err(_) => true,
     }
 }
 
