@@ -241,7 +241,7 @@ impl Switch {
         let calls = self.instances.values().filter_map(|instance| instance.calls.first_deadline());
         let lists = self.sessions.values().flat_map(|session| &session.lists).map(|list| list.deadline);
         let roots = self.sessions.values().filter_map(|session| match session.roots {
-            Roots::Asked { until } => Some(until),
+            Roots::Asked { until, .. } => Some(until),
             Roots::Folder | Roots::Known { .. } => None,
         });
         calls.chain(lists).chain(roots).min()
