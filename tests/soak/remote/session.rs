@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,6 +15,9 @@ use super::stream::Stream;
 
 /// The stream of what belongs to no request.
 pub const OWN: u64 = 0;
+
+/// A client that has its stream cut comes back sooner than this.
+const ABANDONED: Duration = Duration::from_secs(30);
 
 /// A line as far as it says whose it is.
 #[derive(Default, Deserialize)]
@@ -40,6 +44,8 @@ struct Inner {
     streams: BTreeMap<u64, Arc<Stream>>,
     minted: u64,
     dead: bool,
+    /// When it was last seen to be in use.
+    used: Instant,
 }
 
 pub struct Session {
@@ -56,7 +62,15 @@ impl Session {
         let lines = child.stdout.take().expect("a pipe");
         let (input, pid) = (child.stdin.take(), child.id());
         let streams = BTreeMap::from([(OWN, Arc::default())]);
-        let inner = Inner { input, child, open: BTreeMap::new(), streams, minted: OWN, dead: false };
+        let inner = Inner {
+            input,
+            child,
+            open: BTreeMap::new(),
+            streams,
+            minted: OWN,
+            dead: false,
+            used: Instant::now(),
+        };
         (Arc::new(Session { pid, inner: Mutex::new(inner) }), lines)
     }
 
@@ -70,7 +84,9 @@ impl Session {
 
     /// A line of the client's. A process that is gone does not hear it.
     pub fn tell(&self, line: &str) {
-        if let Some(input) = &mut self.lock().input {
+        let mut inner = self.lock();
+        inner.used = Instant::now();
+        if let Some(input) = &mut inner.input {
             let _ = input.write_all(format!("{}\n", line.trim_end()).as_bytes());
         }
     }
@@ -112,8 +128,13 @@ impl Session {
         self.lock().streams.values().for_each(|stream| stream.cut());
     }
 
+    /// Whether nobody has asked or listened for a while.
     pub fn is_abandoned(&self) -> bool {
-        self.lock().streams.values().all(|stream| !stream.is_read())
+        let mut inner = self.lock();
+        if inner.streams.values().any(|stream| stream.is_read()) {
+            inner.used = Instant::now();
+        }
+        inner.used.elapsed() > ABANDONED
     }
 
     /// Reads what the process says, until it ends.
