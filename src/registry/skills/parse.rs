@@ -157,7 +157,7 @@ fn complete(skill: &Skill, path: &str, reader: &mut Reader<'_, '_>) {
         let is_skill = skill.wish(target).is_some_and(|wish| wish.kind == Kind::Skill);
         is_skill && own.or(skill.common.description.as_ref()).is_none()
     };
-    if TARGETS.iter().any(|target| is_bare(target)) {
+    if TARGETS.iter().any(is_bare) {
         let text =
             format!("`{name}` is a skill without `description`: a model has only its first line to go by");
         reader.report.warning(skill.place, path, text);
