@@ -21,6 +21,7 @@ pub const TARGET: Target = Target {
     reads: Reads {
         instructions: |machine| Some(machine.path(&INSTRUCTIONS)),
         skills: Some(Spot::same("${QWEN_HOME:-~/.qwen}/skills")),
+        shared: true,
         commands: Folder::new(Spot::same("${QWEN_HOME:-~/.qwen}/commands"), "md", Form::Headed),
         ..Reads::NOTHING
     },

@@ -94,6 +94,17 @@ impl Session {
         fs::read_to_string(&self.stdout).expect("the client prints UTF-8")
     }
 
+    /// Answers whatever else the client asks until it ends well.
+    pub fn leave(self) {
+        loop {
+            match self.next() {
+                Event::Turn(turn) => turn.say("ok"),
+                Event::Strange(what) => panic!("{what}; {}", self.output()),
+                Event::Ended(status) => return assert!(status.success(), "{status}; {}", self.output()),
+            }
+        }
+    }
+
     fn next(&self) -> Event {
         match self.events.recv_timeout(PATIENCE) {
             Ok(event) => event,

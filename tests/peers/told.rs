@@ -91,6 +91,22 @@ fn copilot_is_told_once() {
 }
 
 #[test]
+fn amp_lists_skills_once() {
+    let said = run(&home(), agents::amp, &["skill", "list"]);
+    assert_eq!(said.matches(SKILL).count(), 1, "{said}");
+}
+
+#[test]
+fn qwen_is_told_once() {
+    sees_it_once(|model| {
+        let mut agent = agents::qwen(model);
+        agent.run = ["--prompt", "hi", "--auth-type", "openai"].map(str::to_owned).into();
+        agent.env.push(("OPENAI_MODEL", "mock".into()));
+        agent
+    });
+}
+
+#[test]
 fn kilocode_lists_skills_once() {
     let said = run(&home(), agents::kilocode, &["debug", "skill"]);
     assert_eq!(said.matches("\"name\": \"release-notes\"").count(), 1, "{said}");
@@ -103,7 +119,7 @@ fn sees_it_once(agent: fn(&str) -> Agent) {
     let turn = session.turn();
     assert_once(turn.request());
     turn.say("ok");
-    session.end();
+    session.leave();
 }
 
 fn assert_once(text: &str) {
