@@ -1,5 +1,6 @@
 //! What is to be done with each file that models are told from.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::sync::TARGETS;
@@ -29,7 +30,7 @@ pub fn jobs(
         Aim::Present => layout(told, present, order.machine, &taken),
         Aim::Absent => Layout::default(),
     };
-    let is_asked = |name: &str| asked.iter().any(|target| target.name == name);
+    let asked = Asked::new(asked, order);
     let mut jobs: Vec<Job> = Vec::new();
     for (path, text) in &laid.texts {
         let items = text
@@ -37,63 +38,75 @@ pub fn jobs(
             .iter()
             .map(|(name, told)| Item::Value { place: Place::keys(&[name]), value: told.as_str().into() });
         let task = Task::Hold { items: items.collect(), stale: Vec::new() };
-        jobs.extend(job(path, Format::Blocks, task, &text.clients, manifest, &is_asked));
+        jobs.extend(asked.job(path, Format::Blocks, task, &text.clients));
     }
     for (path, file) in laid.files.iter().filter(|(path, file)| has_room(path, file, &laid, manifest)) {
         let task = Task::Be { bytes: file.bytes.clone(), mode: file.mode };
-        jobs.extend(job(path, Format::Whole, task, &file.clients, manifest, &is_asked));
+        jobs.extend(asked.job(path, Format::Whole, task, &file.clients));
     }
-    let known: Vec<PathBuf> = jobs.iter().map(|job| job.path.clone()).collect();
+    let known: BTreeSet<PathBuf> = jobs.iter().map(|job| job.path.clone()).collect();
     for (path, record) in
-        manifest.files.iter().filter(|(path, record)| record.is_told() && !known.contains(path))
+        manifest.files.iter().filter(|(path, record)| record.is_told() && !known.contains(*path))
     {
-        let stays = record.clients().any(|client| !is_asked(client));
-        let task = if stays { Task::Stay } else { farewell(path, record, manifest, order) };
-        let clients: Vec<&str> = if stays { Vec::new() } else { record.clients().collect() };
-        if record.clients().any(is_asked) {
-            jobs.extend(job_for(path, record.format, task, &clients, manifest, &is_asked));
+        let leaving: Vec<&str> =
+            record.clients().filter(|client| asked.is_asked(record.format, client)).collect();
+        if leaving.len() == record.clients().count() {
+            let task = farewell(path, record, &known, order);
+            jobs.extend(asked.job(path, record.format, task, &leaving));
+        } else if !leaving.is_empty() {
+            jobs.extend(asked.job(path, record.format, Task::Stay, &[]));
         }
     }
-    if order.aim == Aim::Present && is_asked("gemini") {
+    if order.aim == Aim::Present && asked.is_asked(Format::Whole, "gemini") {
         jobs.extend(copies(&laid, order.machine));
     }
     jobs
 }
 
-/// A job when one of the clients is asked for.
-fn job(
-    path: &Path,
-    format: Format,
-    task: Task,
-    clients: &[&'static str],
-    manifest: &Manifest,
-    is_asked: &dyn Fn(&str) -> bool,
-) -> Option<Job> {
-    let asked: Vec<&str> = clients.iter().copied().filter(|client| is_asked(client)).collect();
-    if asked.is_empty() {
-        return None;
-    }
-    job_for(path, format, task, &asked, manifest, is_asked)
+/// Whose files are to be looked after.
+struct Asked<'o> {
+    manifest: &'o Manifest,
+    named: Vec<&'static str>,
+    /// Those that share a folder of skills with one of them: what moves there must leave their own.
+    along: Vec<&'static str>,
 }
 
-/// A job for these clients and those on record that are not asked for now, in the order of the table.
-fn job_for(
-    path: &Path,
-    format: Format,
-    task: Task,
-    clients: &[&str],
-    manifest: &Manifest,
-    is_asked: &dyn Fn(&str) -> bool,
-) -> Option<Job> {
-    let record = manifest.files.get(path);
-    let is_client = |target: &&Target| {
-        clients.contains(&target.name)
-            || (!is_asked(target.name) && record.is_some_and(|record| record.is_for(target.name)))
-    };
-    let mut all = TARGETS.iter().filter(is_client).map(|target| target.name);
-    let target = all.next()?;
-    let also = all.map(str::to_owned).collect();
-    Some(Job { target, also, path: path.to_path_buf(), format, seed: String::new(), task })
+impl<'o> Asked<'o> {
+    fn new(asked: &[&'static Target], order: &Order<'o>) -> Self {
+        let shares = order.aim == Aim::Present && asked.iter().any(|target| target.reads.shared);
+        let has_skills = |target: &&Target| {
+            let is_skill = |record: &Record| record.format == Format::Whole && record.is_for(target.name);
+            target.reads.shared && order.manifest.files.values().any(is_skill)
+        };
+        let along = TARGETS.iter().filter(|_| shares).filter(has_skills).map(|target| target.name);
+        Asked {
+            manifest: order.manifest,
+            named: asked.iter().map(|target| target.name).collect(),
+            along: along.collect(),
+        }
+    }
+
+    fn is_asked(&self, format: Format, client: &str) -> bool {
+        self.named.contains(&client) || format == Format::Whole && self.along.contains(&client)
+    }
+
+    /// A job for those of `clients` that are asked for, and for those on record that are not, in the order of the
+    /// table; none where there is nobody.
+    fn job(&self, path: &Path, format: Format, task: Task, clients: &[&str]) -> Option<Job> {
+        let is_asked = |client: &str| self.is_asked(format, client);
+        if !matches!(task, Task::Stay) && !clients.iter().any(|client| is_asked(client)) {
+            return None;
+        }
+        let record = self.manifest.files.get(path);
+        let is_client = |target: &&Target| match is_asked(target.name) {
+            true => clients.contains(&target.name),
+            false => record.is_some_and(|record| record.is_for(target.name)),
+        };
+        let mut all = TARGETS.iter().filter(is_client).map(|target| target.name);
+        let target = all.next()?;
+        let also = all.map(str::to_owned).collect();
+        Some(Job { target, also, path: path.to_path_buf(), format, seed: String::new(), task })
+    }
 }
 
 /// Whether loom wrote the file, as far as it remembers.
@@ -114,22 +127,25 @@ fn has_room(path: &Path, file: &File, laid: &Layout, manifest: &Manifest) -> boo
     }
 }
 
-/// How a file goes: a skill in which anything was changed stays as a whole.
-fn farewell(path: &Path, record: &Record, manifest: &Manifest, order: &Order<'_>) -> Task {
+/// How a file goes that nobody wants any more: a skill in which anything was changed stays as a whole.
+fn farewell(path: &Path, record: &Record, kept: &BTreeSet<PathBuf>, order: &Order<'_>) -> Task {
     if record.format == Format::Blocks {
         return match order.aim {
             Aim::Present => Task::Hold { items: Vec::new(), stale: Vec::new() },
             Aim::Absent => Task::Clear,
         };
     }
-    let unit = path.ancestors().skip(1).find(|dir| manifest.files.contains_key(&dir.join(HEAD)));
+    let files = &order.manifest.files;
     let changed = |path: &Path, record: &Record| {
         let known = record.owned.values.first().and_then(|value| value.value.clone());
         disk::read(path).ok().flatten().is_some_and(|bytes| Some(whole::print(&bytes)) != known)
     };
-    let mut group =
-        manifest.files.iter().filter(|(other, _)| unit.is_some_and(|unit| other.starts_with(unit)));
-    match order.policy != Policy::Force && group.any(|(path, record)| changed(path, record)) {
+    let is_leaving = |dir: &&Path| files.contains_key(&dir.join(HEAD)) && !kept.contains(&dir.join(HEAD));
+    let is_changed = path.ancestors().skip(1).find(is_leaving).is_some_and(|unit| {
+        let inside = files.range(unit.to_path_buf()..).take_while(|(path, _)| path.starts_with(unit));
+        inside.into_iter().any(|(path, record)| changed(path, record))
+    });
+    match order.policy != Policy::Force && is_changed {
         true => Task::Forget,
         false => Task::Clear,
     }
