@@ -68,6 +68,7 @@ pub fn apply(
     policy: Policy,
     verb: &str,
 ) -> Result<Option<Run>, ApplyError> {
+    let before = manifest.clone();
     let mut commit = Commit::begin(state, drafts, policy, verb)?;
     while commit.step()? {}
     let run = commit.run.take();
@@ -80,7 +81,9 @@ pub fn apply(
     }
     manifest.folders.extend(run.iter().flat_map(Run::folders));
     manifest.sweep();
-    state.save_manifest(manifest)?;
+    if *manifest != before {
+        state.save_manifest(manifest)?;
+    }
     finish(state, run)
 }
 
@@ -141,18 +144,12 @@ impl<'s> Commit<'s> {
     }
 
     fn write(&mut self) -> Result<(), ApplyError> {
-        let (at, dir) = (self.next, self.state.history_dir());
+        let at = self.next;
         let path = self.drafts[at].job.path.clone();
         for _ in 0..TRIES {
             let draft = &mut *self.drafts[at];
             match disk::write(&path, draft.before.as_deref(), draft.after.as_deref(), draft.mode_after) {
-                Ok(folders) => {
-                    if let Some(run) = self.run.as_mut().filter(|_| !folders.is_empty()) {
-                        run.files[at].folders = folders;
-                        history::update(&dir, run)?;
-                    }
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(WriteError::Io(source)) => return Err(ApplyError::Write { path, source }),
                 Err(WriteError::Changed) => self.replan(at)?,
             }
@@ -175,7 +172,8 @@ impl<'s> Commit<'s> {
         let dir = self.state.history_dir();
         if let Some(run) = &mut self.run {
             history::keep(&dir, run.id, at, old.before.as_deref(), old.after.as_deref())?;
-            run.files[at] = run_file(old);
+            let folders = std::mem::take(&mut run.files[at].folders);
+            run.files[at] = RunFile { folders, ..run_file(old) };
             history::update(&dir, run)?;
         }
         Ok(())
@@ -219,7 +217,7 @@ fn run_file(draft: &Draft) -> RunFile {
         existed: draft.before.is_some(),
         exists: draft.after.is_some(),
         mode: draft.mode_before,
-        folders: Vec::new(),
+        folders: if draft.after.is_some() { disk::missing_folders(&draft.job.path) } else { Vec::new() },
         skipped: false,
     }
 }

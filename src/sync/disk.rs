@@ -40,6 +40,15 @@ pub fn mode(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
 }
 
+/// The folders that are not there yet and that `write` makes for a file at `path`, the innermost first.
+pub fn missing_folders(path: &Path) -> Vec<PathBuf> {
+    follow(path).ok().and_then(|real| real.parent().map(missing)).unwrap_or_default()
+}
+
+fn missing(dir: &Path) -> Vec<PathBuf> {
+    dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_path_buf).collect()
+}
+
 /// Makes the file at `path` hold `after` instead of `before`; `None` is no file. It gets `mode`, or keeps the one that it
 /// has. Returns the folders that it made.
 pub fn write(
@@ -57,7 +66,7 @@ pub fn write(
         };
     };
     let dir = real.parent().ok_or_else(|| io::Error::other("a file path without a folder"))?;
-    let made: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_path_buf).collect();
+    let made = missing(dir);
     fs::create_dir_all(dir)?;
     let mut temp = tempfile::Builder::new().prefix(".loom-").tempfile_in(dir)?;
     temp.write_all(after)?;
