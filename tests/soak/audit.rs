@@ -149,9 +149,10 @@ fn overdone(world: &World, record: &Record, seen: &Seen) -> Option<&'static str>
         "tools/call" => 0,
         _ => world.ledger.daemon_deaths(record.began, record.ended),
     };
-    // A search begins anew when the server that it waits for goes.
+    // A search begins anew when the server that it waits for goes, and with the next daemon.
+    let (from, to) = (record.began, record.ended);
     let again = match record.searches {
-        true => again + world.ledger.registry_changes(record.began, record.ended),
+        true => again + world.ledger.registry_changes(from, to) + world.ledger.restarts(from, to),
         false => again,
     };
     if seen.saw > 1 + again {
