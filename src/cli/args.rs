@@ -139,16 +139,20 @@ pub struct HealthArgs {
     pub json: bool,
 }
 
-/// examine the registry and the settings, and say which are in force
+/// examine everything that loom depends on, and say what mends what is wrong
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "check")]
 #[argh(example = "loom check")]
+#[argh(example = "loom check --fix")]
 #[argh(example = "loom check --settings")]
 #[argh(error_code(1, "there are errors; warnings alone are 0"))]
 pub struct CheckArgs {
     /// print JSON
     #[argh(switch)]
     pub json: bool,
+    /// run the proposed commands that lose nothing of yours, and look again
+    #[argh(switch)]
+    pub fix: bool,
     /// show every setting, its value and where the value comes from
     #[argh(switch)]
     pub settings: bool,

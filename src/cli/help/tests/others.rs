@@ -5,13 +5,14 @@ use super::shown;
 #[test]
 fn check_page() {
     insta::assert_snapshot!(shown("check"), @r"
-    loom check: examine the registry and the settings, and say which are in force
+    loom check: examine everything that loom depends on, and say what mends what is wrong
 
     Usage
-      loom check [--json] [--settings] [--registry PATH]
+      loom check [--json] [--fix] [--settings] [--registry PATH]
 
     Options
       --json           print JSON
+      --fix            run the proposed commands that lose nothing of yours, and look again
       --settings       show every setting, its value and where the value comes from
       --registry PATH  registry to examine (default: the nearest one of the workspace, then
                        what the daemon reads)
@@ -21,6 +22,7 @@ fn check_page() {
 
     Examples
       loom check
+      loom check --fix
       loom check --settings
 
     Exit codes
