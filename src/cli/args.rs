@@ -139,12 +139,11 @@ pub struct HealthArgs {
     pub json: bool,
 }
 
-/// examine everything that loom depends on, and say what mends what is wrong
+/// find what is wrong around loom, and the command that mends it
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "check")]
 #[argh(example = "loom check")]
 #[argh(example = "loom check --fix")]
-#[argh(example = "loom check --settings")]
 #[argh(error_code(1, "there are errors; warnings alone are 0"))]
 pub struct CheckArgs {
     /// print JSON

@@ -5,7 +5,7 @@ use super::shown;
 #[test]
 fn check_page() {
     insta::assert_snapshot!(shown("check"), @r"
-    loom check: examine everything that loom depends on, and say what mends what is wrong
+    loom check: find what is wrong around loom, and the command that mends it
 
     Usage
       loom check [--json] [--fix] [--settings] [--registry PATH]
@@ -23,7 +23,6 @@ fn check_page() {
     Examples
       loom check
       loom check --fix
-      loom check --settings
 
     Exit codes
       1         there are errors; warnings alone are 0
