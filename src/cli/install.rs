@@ -45,6 +45,16 @@ pub fn run(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     Ok(Ending::Done)
 }
 
+/// Brings the unit of an installed service up to date, as an upgrade may need; the daemon has been stopped.
+pub fn refresh(context: &Context) -> Result<(), Fault> {
+    let Some((manager, paths)) = launch::in_charge(&context.socket) else { return Ok(()) };
+    let site = Site::new(&context.program()?, &paths);
+    if !service::is_current(&*manager, &site)? {
+        service::install(&*manager, &site)?;
+    }
+    Ok(())
+}
+
 /// Who keeps the daemon that runs now.
 fn say_owner(context: &Context, manager: &dyn Manager, out: &mut Out) {
     let Some(holder) = context.lock_holder() else { return };

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::Ending;
 use crate::cli::args::{RestartArgs, StartArgs};
 use crate::cli::context::{ANSWER_WAIT, Context};
+use crate::cli::install;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::{read, refuse_errors};
 use crate::cli::server_table::counted;
@@ -60,6 +61,7 @@ pub fn restart(args: RestartArgs, context: &Context, out: &mut Out) -> Result<En
         Err(error) if error.is_absent() => None,
         Err(error) => return Err(error.into()),
     };
+    install::refresh(context)?;
     context.clear_stopped()?;
     // Between the two a proxy may be quicker than we are: then there is a new daemon all the same, and it takes over
     // our environment below.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -121,7 +122,6 @@ impl Removal<'_> {
     fn state(&mut self, sync: bool) -> Result<(), Fault> {
         let paths = &self.context.paths;
         let mut files = vec![
-            self.context.socket.clone(),
             paths.lock_file(),
             paths.environment_file(),
             paths.binary_file(),
@@ -136,7 +136,12 @@ impl Removal<'_> {
         for folder in &folders {
             self.folder(folder)?;
         }
-        for file in files.drain(..) {
+        // Somebody else's file may be where a socket was said to be.
+        let socket = &self.context.socket;
+        if fs::symlink_metadata(socket).is_ok_and(|found| found.file_type().is_socket()) {
+            files.push(socket.clone());
+        }
+        for file in files {
             self.file(&file, false)?;
         }
         for folder in [paths.state_dir(), paths.config_dir()] {

@@ -105,6 +105,7 @@ fn read(shown: &str) -> State {
             None => State::Changing,
         },
         Some("not running") => match value("last exit code").and_then(|code| exit_code(&code)) {
+            None if value("last terminating signal").is_some() => State::Failed { code: None },
             Some(0) | None => State::Stopped,
             code => State::Failed { code },
         },

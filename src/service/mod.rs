@@ -137,6 +137,17 @@ pub fn is_installed(manager: &dyn Manager, unit: &Unit) -> bool {
     manager.unit_file(unit).exists()
 }
 
+/// Whether the files of all units are as this program would write them.
+pub fn is_current(manager: &dyn Manager, site: &Site) -> Result<bool, ServiceError> {
+    for unit in UNITS {
+        let text = manager.render(unit, site)?;
+        if !std::fs::read(manager.unit_file(unit)).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Writes the files of all units, and has them started with the session. Returns the files that are new or changed.
 pub fn install(manager: &dyn Manager, site: &Site) -> Result<Vec<PathBuf>, ServiceError> {
     let mut written = Vec::new();

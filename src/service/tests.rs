@@ -46,7 +46,7 @@ fn launchd(home: &Path, answers: &[(i32, &str, &str)]) -> (Launchd, Calls) {
 const GONE: (i32, &str, &str) =
     (113, "", "Bad request.\nCould not find service \"com.loom.daemon\" in domain for user gui: 501\n");
 
-/// As macOS 14 shows a unit; cut.
+/// A unit in the form in which `launchctl print` shows it; cut.
 const PRINT: &str = "gui/501/com.loom.daemon = {
 \tactive count = 1
 \tpath = /Users/ann/Library/LaunchAgents/com.loom.daemon.plist
@@ -175,6 +175,10 @@ fn launchd_states_are_read() {
         ((0, down.clone(), ""), State::Stopped),
         ((0, down.replace("(never exited)", "0"), ""), State::Stopped),
         ((0, down.replace("(never exited)", "78: EX_CONFIG"), ""), State::Failed { code: Some(78) }),
+        (
+            (0, down.replace("last exit code = (never exited)", "last terminating signal = Killed: 9"), ""),
+            State::Failed { code: None },
+        ),
         ((0, changed("\tstate = running", "\tstate = spawn scheduled"), ""), State::Changing),
         ((GONE.0, String::new(), GONE.2), State::Unknown),
     ] {

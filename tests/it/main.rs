@@ -19,6 +19,7 @@ mod idleness;
 mod input;
 mod levels;
 mod load;
+mod logs;
 mod output;
 mod prompts;
 mod proxies;

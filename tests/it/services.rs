@@ -59,7 +59,7 @@ step install; loom install; loom install
 step status; loom status; field 's["service"]'; call one; cat notes
 step killed; old=$(pid); kill -9 "$old"; changed() { new=$(pid) && [ "$new" != "$old" ]; }; await changed
 call two; field 's["started_by"]'
-step restart; old=$(pid); loom restart; new=$(pid); [ "$new" != "$old" ] && field 's["service"]["owner"]'
+step restart; old=$(pid); echo '# old' >> .config/systemd/user/loomd.service; loom restart; tail -1 .config/systemd/user/loomd.service; new=$(pid); [ "$new" != "$old" ] && field 's["service"]["owner"]'
 step reload; systemctl --user reload loomd.service && unit; call three
 step stop; loom stop; unit; loom status; systemctl --user start loomd.service; await sh -c '! systemctl --user is-active loomd.service'
 systemctl --user show loomd.service --property=ExecMainStatus; loom start; field 's["service"]["owner"]'
@@ -80,7 +80,7 @@ step uninstall; loom uninstall --keep-clients; ls .config/systemd/user; unit; pg
             ],
             &["service   systemd loomd.service: running", "'owner': True", "1\n", "one"],
             &["1\n", "systemd (loomd.service)"],
-            &["restarted loomd", "True"],
+            &["restarted loomd", "WantedBy=default.target", "True"],
             &["active", "1\n"],
             &["stopped loomd", "inactive", "code 3", "ExecMainStatus=3", "started loomd", "True"],
             &["removed the service ~/.config/systemd/user/loomd.service", "inactive", "0\n"],

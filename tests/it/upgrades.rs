@@ -115,10 +115,12 @@ fn a_busy_daemon_is_left_and_a_forced_one_answers_every_open_call() {
     assert!(home.daemon_pid() != before && is_current(&home));
 }
 
-/// What upgrades could leave behind: processes, descriptors of the daemon, files beside their own.
-fn litter(home: &TestHome) -> (usize, usize, BTreeSet<PathBuf>) {
+/// What upgrades could leave behind: processes, descriptors of proxies and daemon, files beside their own.
+fn litter(home: &TestHome, clients: &[Client]) -> (usize, Vec<usize>, BTreeSet<PathBuf>) {
     let daemon = home.daemon_pid().expect("a daemon runs");
-    let descriptors = fs::read_dir(format!("/proc/{daemon}/fd")).expect("it lives").count();
+    let pids = clients.iter().map(Client::pid).chain([daemon]);
+    let descriptors =
+        pids.map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").count()).collect();
     let mut files = BTreeSet::new();
     for folder in [
         ".local/bin",
@@ -152,11 +154,11 @@ fn many_upgrades_leave_nothing_behind() {
             assert_eq!(client.call_text("echo__echo", json!({"message": "on"})), "on", "round {round}");
         }
         // The command before this has left a connection that the daemon has yet to close.
-        let wanted = first.get_or_insert_with(|| litter(&home)).clone();
+        let wanted = first.get_or_insert_with(|| litter(&home, &clients)).clone();
         assert!(
-            wait_until(SECOND * 5, || litter(&home) == wanted),
+            wait_until(SECOND * 5, || litter(&home, &clients) == wanted),
             "round {round}: {:?}, {wanted:?}",
-            litter(&home)
+            litter(&home, &clients)
         );
     }
 }
