@@ -145,9 +145,14 @@ impl Paths {
         self.logs_dir().join("daemon.err")
     }
 
+    /// A log for each server.
+    pub fn server_logs(&self) -> PathBuf {
+        self.logs_dir().join("servers")
+    }
+
     /// Size-rotated standard error of one server.
     pub fn server_log(&self, server: &str) -> PathBuf {
-        self.logs_dir().join("servers").join(format!("{server}.log"))
+        self.server_logs().join(format!("{server}.log"))
     }
 }
 

@@ -54,11 +54,11 @@ fn which(args: &LogsArgs, context: &Context) -> Result<PathBuf, Fault> {
         );
     }
     let path = context.paths.server_log(server);
-    let folder = path.parent().expect("a log is in a folder");
     // A name with a slash would lead elsewhere.
     if Path::new(server).components().count() == 1 && path.exists() {
         return Ok(path);
     }
+    let folder = context.paths.server_logs();
     let names: Vec<String> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(log_name).collect();
     let plain = Plain::new(Kind::Usage, format!("there is no log of a server `{server}`"));

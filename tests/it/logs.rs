@@ -37,7 +37,11 @@ fn logs_are_shown_followed_and_found_by_server() {
     fs::create_dir_all(&folder).expect("the home can be written");
     fs::write(folder.join("files.log"), "one\ntwo\n").expect("the home can be written");
     assert_eq!(home.loom_ok(&["logs", "--server", "files", "--lines", "1"]), "two\n");
-    for (name, hint) in [("file", "loom logs --server files"), ("../daemon", "loom servers")] {
+    for (name, hint) in [
+        ("file", "loom logs --server files"),
+        ("../daemon", "loom servers"),
+        ("nothing-like-it", "loom servers"),
+    ] {
         let output = home.loom(&["logs", "--server", name]);
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && told.contains(hint), "{output:?}");
