@@ -111,6 +111,16 @@ fn kilocode_lists_what_sync_wrote() {
     lists_what_sync_wrote(agents::kilocode);
 }
 
+#[test]
+fn qwen_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::qwen);
+}
+
+#[test]
+fn amp_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::amp);
+}
+
 /// Without a warning of what it reads; and what the client makes of its files meanwhile is no trouble to loom.
 fn lists_what_sync_wrote(agent: fn(&str) -> Agent) {
     let home = home();
