@@ -127,7 +127,10 @@ fn without_a_service_manager_nothing_is_installed() {
     let output = home.loom(&["install"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("there is no service manager here") && told.contains("hint:  loom start"), "{told}");
+    assert!(
+        told.contains("there is no service manager here") && told.contains("hint:  loom start"),
+        "{told}"
+    );
     assert!(!home.path().join(".config/systemd").exists() && home.daemon_pid().is_none());
     assert!(home.loom_json(&["status", "--json"])["service"].is_null());
 }
