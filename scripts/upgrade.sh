@@ -5,6 +5,7 @@ set -euo pipefail
 
 binary=${1:?usage: upgrade.sh BINARY when-idle|now}
 how=${2:?usage: upgrade.sh BINARY when-idle|now}
+binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 root=$(cd "$(dirname "$0")/.." && pwd)
 dir=${INSTALL_DIR:-$HOME/.local/bin}
 loom=$dir/loom

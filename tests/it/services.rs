@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::home::{TestHome, loom_binary};
 
@@ -91,8 +91,7 @@ step uninstall; loom uninstall --keep-clients; ls .config/systemd/user; unit; pg
 #[test]
 fn one_daemon_has_one_owner() {
     let home = home();
-    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
-        {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}});
+    let hello = hello();
     let script = format!(
         r#"
 step before; loom start; loom install; field 's["service"]'; systemctl --user start loomd.service; await down; loom status
@@ -133,4 +132,50 @@ fn without_a_service_manager_nothing_is_installed() {
     );
     assert!(!home.path().join(".config/systemd").exists() && home.daemon_pid().is_none());
     assert!(home.loom_json(&["status", "--json"])["service"].is_null());
+}
+
+#[test]
+fn an_upgrade_reaches_the_service_at_its_stable_path() {
+    let home = home();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let script = format!(
+        r#"
+upgrade() {{ cp "$0" built; echo "build $1" >> built; '{scripts}/upgrade.sh' built "$2"; }}
+exe() {{ readlink "/proc/$(pid)/exe"; }}
+step install; '{scripts}/install.sh' "$LOOM"; LOOM=$HOME/.local/bin/loom; loom install; grep ExecStart .config/systemd/user/loomd.service
+mkfifo in; "$LOOM" proxy < in > out & exec 3> in
+echo '{hello}' >&3; await grep -q serverInfo out
+step idle; upgrade 1 when-idle; exe; field 's["service"]["owner"]'
+step now; upgrade 2 now; exe; field 's["service"]["owner"]'; field 'len(s["clients"])'
+step call; echo '{call}' >&3; await grep -q '"id":7' out; grep -c '"text":"1"' out; exec 3>&-; wait
+step uninstall; '{scripts}/uninstall.sh' --keep-clients; pgrep -c loom || true; ls .local/bin .config/systemd/user
+"#,
+        scripts = scripts.display(),
+        hello = hello(),
+        call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params":
+            {"name": "echo__count", "arguments": {"key": "k"}}}),
+    );
+    let steps = match session(&home, &script) {
+        Ok(steps) => steps,
+        Err(why) => return println!("not run: {why}"),
+    };
+    let path = home.path().join(".local/bin/loom");
+    let (path, start) = (path.display().to_string(), format!("ExecStart=\"{}\" daemon", path.display()));
+    check(
+        &steps,
+        &[
+            &["systemd keeps it running", &start],
+            &["restarted loomd", "loom proxy answers", &path, "True"],
+            &["restarted loomd", "loom proxy answers", &path, "True", "1\n"],
+            &["1\n"],
+            &["removed the service", "0\n"],
+        ],
+    );
+    assert!(!steps[1].contains("(deleted)") && !steps[2].contains("(deleted)"), "{steps:#?}");
+}
+
+/// What a client says first.
+fn hello() -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
+        {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}})
 }
