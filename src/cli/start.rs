@@ -73,7 +73,7 @@ pub fn restart(args: RestartArgs, context: &Context, out: &mut Out) -> Result<En
     if !greeting.is_this_build() {
         let text =
             format!("the new daemon is {}, and this loom is {}", greeting.build(), build(VERSION, COMMIT));
-        return Err(Plain::new(Kind::Unhealthy, text).hint("loom restart").into());
+        return Err(Plain::new(Kind::Unhealthy, text).hint("make dev-upgrade").into());
     }
     Ok(Ending::Done)
 }
