@@ -1,7 +1,7 @@
 //! `loom sync`: loom in the configuration files of AI clients.
 
 mod history;
-mod report;
+pub mod report;
 mod status;
 mod verify;
 
@@ -131,7 +131,7 @@ fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     Ok((state, manifest))
 }
 
-fn machine(context: &Context) -> Result<Machine, Plain> {
+pub fn machine(context: &Context) -> Result<Machine, Plain> {
     let known = |name: &String| TARGETS.iter().any(|target| target.name == *name);
     if let Some(name) = context.settings.clients.keys().find(|name| !known(name)) {
         let path = context.show(&context.paths.config_file());

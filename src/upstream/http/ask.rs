@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Frame, Incoming};
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Failure;
 use super::answer::{self, Kind};
 use super::client::broken;
+use super::lanes::Arrival;
 use super::legacy::{self, Opened};
 use super::listen::{self, Pace, Shut};
 use super::session::Session;
@@ -34,7 +34,7 @@ pub struct Old {
     pub line: Bytes,
 }
 
-/// Sends a request and sees to its answer. `introduces`: it is an `initialize`. `arrived` is told when the server begins to
+/// Sends a request and sees to its answer. `introduces`: it is an `initialize`. `arrival` is told when the server begins to
 /// answer.
 pub async fn ask(
     talk: Rc<Talk>,
@@ -42,10 +42,10 @@ pub async fn ask(
     id: Vec<u8>,
     session: Session,
     introduces: bool,
-    arrived: Rc<Notify>,
+    arrival: Rc<Arrival>,
 ) -> Option<Old> {
     let first = introduces && !session.was_open();
-    let mut ask = Ask { talk: &talk, session, id: &id, introduces, arrived: &arrived, answered: false };
+    let mut ask = Ask { talk: &talk, session, id: &id, introduces, arrival: &arrival, answered: false };
     let failure = ask.run(line.clone()).await.err().filter(|_| !ask.answered)?;
     // What a server that knows only the old transport says to a POST.
     if first
@@ -71,7 +71,7 @@ struct Ask<'a> {
     /// Raw JSON.
     id: &'a [u8],
     introduces: bool,
-    arrived: &'a Notify,
+    arrival: &'a Arrival,
     answered: bool,
 }
 
@@ -81,7 +81,7 @@ impl Ask<'_> {
         let mut request = site.post(&site.uri, ACCEPT, line);
         self.session.mark(&mut request);
         let response = site.send(request).await?;
-        self.arrived.notify_one();
+        self.arrival.tell();
         let status = response.status();
         if !status.is_success() {
             let (body, failure) = self.talk.refused(&self.session, response, self.id).await;

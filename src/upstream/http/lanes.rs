@@ -1,6 +1,7 @@
 //! What runs at once: requests side by side, each of which can be taken back, and messages that hold back later
 //! ones until they have been accepted.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,6 +18,13 @@ const ORDER_WAIT: Duration = Duration::from_secs(2);
 /// A request of which nothing was heard for so long has surely arrived: its cancellation does not overtake it.
 const ARRIVAL_WAIT: Duration = Duration::from_millis(200);
 
+/// Whether a request, by its method as raw JSON, changes how the server treats later ones.
+pub fn is_built_on(method: &[u8]) -> bool {
+    let all: [&[u8]; 3] =
+        [br#""resources/subscribe""#, br#""resources/unsubscribe""#, br#""logging/setLevel""#];
+    all.contains(&method)
+}
+
 /// What happened next. `T` is what a task leaves behind.
 pub enum Next<T> {
     Line(Vec<u8>),
@@ -25,11 +33,30 @@ pub enum Next<T> {
     Closed,
 }
 
+/// Whether a server has begun to answer a request, or never will.
+#[derive(Default)]
+pub struct Arrival {
+    known: Cell<bool>,
+    told: Notify,
+}
+
+impl Arrival {
+    pub fn tell(&self) {
+        self.known.set(true);
+        self.told.notify_waiters();
+    }
+
+    async fn wait(&self) {
+        while !self.known.get() {
+            self.told.notified().await;
+        }
+    }
+}
+
 /// A request that runs.
 struct Asked {
     handle: AbortHandle,
-    /// The server has begun to answer.
-    arrived: Rc<Notify>,
+    arrival: Rc<Arrival>,
 }
 
 /// All tasks of one transport. They end when this is dropped.
@@ -51,12 +78,27 @@ impl<T: 'static> Lanes<T> {
         self.tasks.spawn_local(task)
     }
 
-    /// Runs a request, which can be taken back by its id. `arrived`: what says that the server has it; its end says so
-    /// as well.
-    pub fn request(&mut self, id: &[u8], arrived: Rc<Notify>, task: impl Future<Output = T> + 'static) {
-        let handle = self.tasks.spawn_local(task);
+    /// Runs a request, which can be taken back by its id. `arrival` is told by it.
+    pub fn request(&mut self, id: &[u8], arrival: Rc<Arrival>, task: impl Future<Output = T> + 'static) {
+        let told = arrival.clone();
+        let handle = self.tasks.spawn_local(async move {
+            let left = task.await;
+            told.tell();
+            left
+        });
         self.ids.insert(handle.id(), Id::from(id));
-        self.open.insert(Id::from(id), Asked { handle, arrived });
+        self.open.insert(Id::from(id), Asked { handle, arrival });
+    }
+
+    /// Holds back later lines until a request has arrived, for a while. `nothing` is what that leaves behind.
+    pub fn until_arrived(&mut self, id: &[u8], nothing: T) {
+        if let Some(asked) = self.open.get(id) {
+            let arrival = asked.arrival.clone();
+            self.in_order(async move {
+                arrival.wait().await;
+                nothing
+            });
+        }
     }
 
     /// Holds back later lines while it runs, for a while.
@@ -67,13 +109,13 @@ impl<T: 'static> Lanes<T> {
 
     /// Drops a request, if it still runs, and tells the server so with `task`, which does not overtake it.
     pub fn take_back(&mut self, id: &[u8], task: impl Future<Output = T> + 'static) {
-        let Some(Asked { handle, arrived }) = self.open.remove(id) else {
+        let Some(Asked { handle, arrival }) = self.open.remove(id) else {
             self.tasks.spawn_local(task);
             return;
         };
         self.tasks.spawn_local(async move {
             // Late or not, the server is told.
-            let _ = timeout(ARRIVAL_WAIT, arrived.notified()).await;
+            let _ = timeout(ARRIVAL_WAIT, arrival.wait()).await;
             handle.abort();
             task.await
         });

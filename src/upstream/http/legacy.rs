@@ -16,7 +16,7 @@ use super::Failure;
 use super::answer::{self, Kind};
 use super::ask::owner;
 use super::client::broken;
-use super::lanes::{Lanes, Next};
+use super::lanes::{Lanes, Next, is_built_on};
 use super::site::{Role, Site, role};
 use super::sse::{Item, Parser};
 use crate::wire::LINE_MAX;
@@ -123,6 +123,9 @@ fn dispatch(site: &Rc<Site>, target: &Rc<Uri>, line: Bytes, open: &Open, lanes: 
                 }
                 Done::Posted
             });
+            if envelope.method.clone().is_some_and(|method| is_built_on(&text[method])) {
+                lanes.until_arrived(id, Done::Posted);
+            }
         }
         Role::Cancellation(id) => {
             open.borrow_mut().remove(id);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hyper::Method;
 use hyper::body::Bytes;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 use super::Failure;
 use super::answer::{self, Kind};
 use super::ask::{self, ACCEPT, Old};
-use super::lanes::{Lanes, Next};
+use super::lanes::{Arrival, Lanes, Next, is_built_on};
 use super::listen;
 use super::session::Session;
 use super::site::{Role, Site, role};
@@ -99,9 +98,12 @@ fn dispatch(talk: &Rc<Talk>, line: Bytes, lanes: &mut Lanes<Done>) -> bool {
     let session = talk.session.borrow().clone();
     match role {
         Role::Request(id) => {
-            let arrived = Rc::<Notify>::default();
-            let asking = ask::ask(talk.clone(), line.clone(), id.to_vec(), session, anew, arrived.clone());
-            lanes.request(id, arrived, async { asking.await.map_or(Done::Nothing, Done::Old) });
+            let arrival = Rc::<Arrival>::default();
+            let asking = ask::ask(talk.clone(), line.clone(), id.to_vec(), session, anew, arrival.clone());
+            lanes.request(id, arrival, async { asking.await.map_or(Done::Nothing, Done::Old) });
+            if is_built_on(method) {
+                lanes.until_arrived(id, Done::Nothing);
+            }
         }
         // A server that is slow with it must not hold up others.
         Role::Cancellation(id) => lanes.take_back(id, tell(talk.clone(), line.clone(), session, false)),
