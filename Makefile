@@ -7,13 +7,16 @@ SHELL := /bin/bash
 export INSTALL_DIR ?= $(HOME)/.local/bin
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build install-core bootstrap-local test test-core test-peers soak lint bench
+# What `loom version` tells of a build.
+COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+
+.PHONY: help build install-core dev-upgrade dev-reload uninstall bootstrap-local test test-core test-peers soak lint bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '%-16s %s\n' "$$name" "$$about"; done
 
 build: ## release build: bin/loom and bin/loomd
-	cargo build --release --bin loom
+	$(if $(COMMIT),LOOM_COMMIT=$(COMMIT)) cargo build --release --bin loom
 	@mkdir -p bin
 	@cp -f $(TARGET_DIR)/release/loom bin/loom.new && mv -f bin/loom.new bin/loom
 	@ln -sfn loom bin/loomd
@@ -21,13 +24,23 @@ build: ## release build: bin/loom and bin/loomd
 install-core: build ## build and install to INSTALL_DIR (~/.local/bin)
 	scripts/install.sh bin/loom
 
+dev-upgrade: build ## build, install, sync clients, restart the daemon once nothing is under way (UPGRADE_WAIT=10m)
+	scripts/upgrade.sh bin/loom when-idle
+
+dev-reload: build ## the same, and restart at once: open calls get the drain time
+	scripts/upgrade.sh bin/loom now
+
+uninstall: ## take loom off this machine; registry and secrets stay (PURGE=1: they go, too)
+	scripts/uninstall.sh $(if $(PURGE),--purge)
+
 bootstrap-local: ## from nothing to a running daemon: quick build, install, first registry, start
 	scripts/bootstrap.sh
 
 test: test-core test-peers ## everything that can fail
 
-test-core: lint ## lint, unit and integration tests (installs a keyring to test with)
+test-core: lint ## lint, unit and integration tests (installs a keyring and systemd to test with)
 	scripts/install-keyring.sh
+	scripts/install-systemd.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
 
 test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 from fixtures import Direct, Failed, Loom, Pump
+from oneshots import oneshots
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAST = bool(os.environ.get("FAST"))
@@ -102,6 +103,9 @@ def starts_and_memory(bins, loom):
             up = daemon.measure("cold", ["--cold", str(2 * REPS)], 10)["cold"]
             found["up_initialize"], found["up_list"] = up["initialize"]["p50_ms"], up["full_list"]["p50_ms"]
             found.update(daemon.memory(extra_proxies=10))
+            shots = oneshots(daemon, home)
+            found["status"], found["empty"] = shots["status"], shots["empty"]
+            found["verb_over_empty"] = shots["version"] - shots["empty"]
             down = []
             for _ in range(REPS):
                 daemon.end_daemon()
@@ -151,6 +155,9 @@ def print_cold(cold):
         ("Pss of its guardian", "guardian_pss", "MiB"),
         ("a further proxy, average over ten: Pss added in proxies and daemon together", "proxy_marginal", "MiB"),
         ("Pss of one of these proxies itself", "proxy_pss", "MiB"),
+        ("`loom status`, daemon up: start to end", "status", "ms"),
+        ("an empty C program: start to end", "empty", "ms"),
+        ("`loom version`: start to end, over the empty program", "verb_over_empty", "ms"),
     ]
     print("| loom | |\n|---|---|")
     for title, key, unit in shown:
@@ -175,6 +182,8 @@ def print_targets(rows, cold):
         ("daemon down: full list of 10 upstreams, ms", "down_list", 60),
         ("idle daemon with 10 upstreams, Pss MiB", "daemon_pss", 8),
         ("a further proxy, Pss MiB", "proxy_marginal", 2),
+        ("`loom status`, ms", "status", 15),
+        ("a one-shot verb over an empty C program, ms", "verb_over_empty", 5),
     ]:
         print_verdict(title, limit, cold[key], cold[key] <= limit, "≤ {:.0f}")
 

@@ -17,7 +17,8 @@ command -v cargo >/dev/null || {
 }
 
 step "building loom (the first time takes some minutes)"
-(cd "$root" && cargo build --profile quick --bin loom)
+commit=$(cd "$root" && git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
+(cd "$root" && ${commit:+env LOOM_COMMIT="$commit"} cargo build --profile quick --bin loom)
 
 step "installing"
 INSTALL_DIR=$dir "$root/scripts/install.sh" "$target/quick/loom"

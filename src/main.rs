@@ -10,11 +10,13 @@ mod log;
 mod mcp;
 mod nearest;
 mod paths;
+mod program;
 mod proxy;
 mod registry;
 mod secret;
 mod secrets;
 mod servers;
+mod service;
 mod settings;
 mod sync;
 mod upstream;
@@ -52,10 +54,7 @@ fn main() -> ExitCode {
 fn dispatch(name: &OsStr, words: Vec<OsString>) -> Result<Ending, Fault> {
     match words.first().and_then(|word| word.to_str()) {
         Some("__guard") => return upstream::guard::run().map(|()| Ending::Done),
-        Some(link::detach::VERB) => {
-            let ended = link::detach::run(&words[1..])?.filter(|status| !status.success());
-            return Ok(ended.map_or(Ending::Done, |status| Ending::With(link::start::kind_of(status))));
-        }
+        Some(link::detach::VERB) => return cli::launch::run(&words[1..]),
         #[cfg(feature = "keychain")]
         Some(secrets::keychain::VERB) => return secrets::keychain::helper::run().map(|()| Ending::Done),
         Some("__exec") => return upstream::exec::run(&words[1..]).map(|()| Ending::Done),

@@ -100,7 +100,12 @@ impl Paths {
 
     /// `~/.local/share/loom/secrets.key`: what opens the encrypted secrets where nothing better does. In another tree.
     pub fn secrets_key(&self) -> PathBuf {
-        self.home.join(".local/share/loom/secrets.key")
+        self.share_dir().join("secrets.key")
+    }
+
+    /// `~/.local/share/loom`.
+    pub fn share_dir(&self) -> PathBuf {
+        self.home.join(".local/share/loom")
     }
 
     /// Held by whoever changes secrets.
@@ -116,6 +121,11 @@ impl Paths {
     /// Where `scripts/install.sh` put the program: one line, an absolute path.
     pub fn binary_file(&self) -> PathBuf {
         self.state_dir().join("binary")
+    }
+
+    /// Every file that `scripts/install.sh` made: a line each, absolute paths.
+    pub fn installed_file(&self) -> PathBuf {
+        self.state_dir().join("installed")
     }
 
     /// What `loom sync` remembers, and its history.
@@ -135,9 +145,14 @@ impl Paths {
         self.logs_dir().join("daemon.err")
     }
 
+    /// A log for each server.
+    pub fn server_logs(&self) -> PathBuf {
+        self.logs_dir().join("servers")
+    }
+
     /// Size-rotated standard error of one server.
     pub fn server_log(&self, server: &str) -> PathBuf {
-        self.logs_dir().join("servers").join(format!("{server}.log"))
+        self.server_logs().join(format!("{server}.log"))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod entries;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
+pub mod service;
 pub mod sync;
 pub mod tools;
 
@@ -18,9 +19,10 @@ use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
+use crate::cli::args::service::{CompletionsArgs, InstallArgs, LogsArgs, UninstallArgs};
 use crate::cli::args::sync::{GenerateArgs, SyncArgs};
 use crate::cli::args::tools::ToolsArgs;
-use crate::cli::values::Limit;
+use crate::cli::values::{Limit, Wait};
 
 /// one door for every MCP server of this machine
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
@@ -43,6 +45,7 @@ pub enum Verb {
     Tools(ToolsArgs),
     Servers(ServersArgs),
     Calls(CallsArgs),
+    Logs(LogsArgs),
     Health(HealthArgs),
     Add(AddArgs),
     Remove(RemoveArgs),
@@ -53,9 +56,12 @@ pub enum Verb {
     Check(CheckArgs),
     Registry(RegistryArgs),
     Secrets(SecretsArgs),
+    Install(InstallArgs),
+    Uninstall(UninstallArgs),
     Proxy(ProxyArgs),
     Daemon(DaemonArgs),
     Mcp(McpArgs),
+    Completions(CompletionsArgs),
     Version(VersionArgs),
 }
 
@@ -91,12 +97,17 @@ pub struct StopArgs {}
 #[argh(subcommand, name = "restart")]
 #[argh(note = "The registry is checked first: with errors in it the old daemon keeps running.")]
 #[argh(example = "loom restart")]
-#[argh(example = "loom restart --registry ~/work/registry.yaml")]
+#[argh(example = "loom restart --when-idle 5m")]
+#[argh(error_code(4, "the old daemon did not end, or what serves now is another build"))]
+#[argh(error_code(69, "with --when-idle: calls were open all the time; nothing was stopped"))]
 #[argh(error_code(78, "the registry or config.toml is wrong; nothing was stopped"))]
 pub struct RestartArgs {
     /// registry to read (default: the chosen one, then ~/.config/loom/registry.yaml)
     #[argh(option, arg_name = "PATH")]
     pub registry: Option<PathBuf>,
+    /// wait at most so long for a moment without an open call
+    #[argh(option, arg_name = "TIME")]
+    pub when_idle: Option<Wait>,
 }
 
 /// show the daemon, its servers and the clients connected to it
@@ -104,6 +115,7 @@ pub struct RestartArgs {
 #[argh(subcommand, name = "status")]
 #[argh(example = "loom status")]
 #[argh(example = "loom status --json")]
+#[argh(note = "A service is shown where one is installed, see `loom help install`.")]
 #[argh(error_code(3, "the daemon does not run"))]
 #[argh(error_code(4, "a server that is not optional has failed"))]
 pub struct StatusArgs {
@@ -219,7 +231,7 @@ pub struct McpArgs {
     pub args: Vec<String>,
 }
 
-/// print the version
+/// print the version, and with --json what this build is made of
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "version")]
 #[argh(example = "loom version")]

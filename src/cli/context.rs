@@ -7,6 +7,7 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::file::private_dir;
 use crate::link::client::Client;
 use crate::link::connect::{ConnectError, hello};
+use crate::link::holder::{Holder, holder};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::paths::{Paths, check_socket, tilde};
 use crate::settings::{Settings, process_env};
@@ -110,11 +111,16 @@ impl Context {
         }
     }
 
-    /// Starts a detached daemon and waits until it serves.
+    /// The installed program: where it was put, if it still is there, else this one.
+    pub fn program(&self) -> Result<PathBuf, Fault> {
+        let recorded = std::fs::read_to_string(self.paths.binary_file()).unwrap_or_default();
+        let recorded = PathBuf::from(recorded.trim_end());
+        if recorded.is_absolute() && recorded.is_file() { Ok(recorded) } else { own_program() }
+    }
+
+    /// Has a daemon started, by its service where that is installed, and waits until it serves.
     pub fn spawn(&self, registry: Option<&Path>, verb: &str) -> Result<(), Fault> {
-        let exe = own_executable().map_err(|error| {
-            Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"))
-        })?;
+        let exe = own_program()?;
         let started_by = format!("loom {verb} (pid {})", std::process::id());
         let until = Instant::now() + GIVE_WAY_WAIT;
         loop {
@@ -125,11 +131,9 @@ impl Context {
         }
     }
 
-    /// The process number that the daemon wrote into its lock; for a daemon that answers but that we cannot talk to.
-    pub fn lock_holder(&self) -> Option<u32> {
-        let note = std::fs::read_to_string(self.paths.lock_file()).ok()?;
-        let digits = note.strip_prefix("pid ")?.split(|c: char| !c.is_ascii_digit()).next()?;
-        digits.parse().ok()
+    /// The daemon that holds the lock; also one that we cannot talk to.
+    pub fn lock_holder(&self) -> Option<Holder> {
+        holder(&self.paths.lock_file())
     }
 
     fn absent(&self) -> Fault {
@@ -139,4 +143,9 @@ impl Context {
         };
         Plain::new(Kind::NotRunning, text).hint("loom start").into()
     }
+}
+
+fn own_program() -> Result<PathBuf, Fault> {
+    let wrong = |error| Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"));
+    Ok(own_executable().map_err(wrong)?)
 }

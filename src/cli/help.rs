@@ -10,13 +10,14 @@ const WIDTH: usize = 88;
 /// The overview's groups. Every verb stands in exactly one (a test sees to it).
 const GROUPS: &[(&str, &[&str])] = &[
     ("Every day", &["start", "stop", "restart", "status", "reload"]),
-    ("Tools and servers", &["tools", "servers", "calls", "health"]),
+    ("Tools and servers", &["tools", "servers", "calls", "logs", "health"]),
     (
         "Configuration",
         &["add", "remove", "enable", "disable", "sync", "generate", "check", "registry", "secrets"],
     ),
+    ("This machine", &["install", "uninstall"]),
     ("Started by programs", &["proxy", "daemon", "mcp"]),
-    ("About", &["version"]),
+    ("About", &["completions", "version"]),
 ];
 
 /// Every way a command can fail.
@@ -120,7 +121,7 @@ fn usage_line(node: &CommandInfoWithArgs, spelled: &str) -> String {
 }
 
 /// The options that a person is told of. argh adds a `--help` of its own, which we never let it see.
-fn listed(node: &CommandInfoWithArgs) -> impl Iterator<Item = &FlagInfo<'static>> {
+pub fn listed(node: &CommandInfoWithArgs) -> impl Iterator<Item = &FlagInfo<'static>> {
     node.flags.iter().filter(|flag| !flag.hidden && flag.long != "--help")
 }
 

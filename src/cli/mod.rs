@@ -4,12 +4,17 @@
 pub mod args;
 mod calls;
 mod check;
+mod completions;
 mod context;
 mod daemon;
 mod entries;
 mod generate;
 mod health;
 mod help;
+mod install;
+pub mod launch;
+mod logs;
+mod manual;
 mod mcp;
 mod normalise;
 mod out;
@@ -19,11 +24,13 @@ mod reload;
 mod secrets;
 mod server_table;
 mod servers;
+mod service_line;
 mod start;
 mod status;
 mod stop;
 mod sync;
 mod tools;
+mod uninstall;
 mod values;
 mod version;
 
@@ -117,6 +124,10 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
             version::run(args, out);
             return Ok(Ending::Done);
         }
+        Verb::Completions(args) => {
+            completions::run(args, out);
+            return Ok(Ending::Done);
+        }
         Verb::Mcp(args) => return mcp::run(args),
         Verb::Check(args) => return check::run(args, socket.as_deref(), out),
         Verb::Secrets(args) => return secrets::run(args, socket.as_deref(), out),
@@ -132,6 +143,7 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Tools(args) => tools::run(args, &context, out),
         Verb::Servers(args) => servers::run(args, &context, out),
         Verb::Calls(args) => calls::run(args, &context, out),
+        Verb::Logs(args) => logs::run(args, &context, out),
         Verb::Health(args) => health::run(args, &context, out),
         Verb::Add(args) => entries::add(args, &context, out),
         Verb::Remove(args) => entries::remove(args, &context, out),
@@ -140,9 +152,11 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Sync(args) => sync::run(args, &context, out),
         Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
+        Verb::Install(_) => install::run(&context, out),
+        Verb::Uninstall(args) => uninstall::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
-        Verb::Version(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
+        Verb::Version(_) | Verb::Completions(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
             unreachable!("handled above, without a context")
         }
     }

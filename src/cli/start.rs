@@ -10,10 +10,11 @@ use serde_json::json;
 use crate::cli::Ending;
 use crate::cli::args::{RestartArgs, StartArgs};
 use crate::cli::context::{ANSWER_WAIT, Context};
+use crate::cli::install;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::{read, refuse_errors};
 use crate::cli::server_table::counted;
-use crate::cli::stop::halt;
+use crate::cli::stop::{halt, halt_when_idle};
 use crate::fault::{Fault, Kind, Plain};
 use crate::file::replace;
 use crate::link::client::Client;
@@ -21,7 +22,7 @@ use crate::link::connect::ConnectError;
 use crate::registry::environ::recordable;
 use crate::registry::find::for_service;
 use crate::settings::process_environment;
-
+use crate::wire::hello::{COMMIT, VERSION, build};
 pub fn start(args: StartArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let registry = args.registry.map(|path| context.absolute(&path));
     let ready = prepare(context, registry.as_deref(), "start")?;
@@ -48,33 +49,44 @@ pub fn start(args: StartArgs, context: &Context, out: &mut Out) -> Result<Ending
 pub fn restart(args: RestartArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let registry = args.registry.map(|path| context.absolute(&path));
     let ready = prepare(context, registry.as_deref(), "restart")?;
-    context.clear_stopped()?;
     let before = match context.dial() {
-        Ok(client) => Some(halt(context, Some(client), None)?),
+        Ok(client) => Some(match args.when_idle {
+            Some(patience) => halt_when_idle(context, client, patience.0)?,
+            None => halt(context, Some(client), None)?,
+        }),
         Err(ConnectError::Mismatch { pid, .. }) => Some(halt(context, None, Some(pid))?),
         Err(ConnectError::Hello { .. }) if context.lock_holder().is_some() => {
-            Some(halt(context, None, context.lock_holder())?)
+            Some(halt(context, None, context.lock_holder().map(|holder| holder.pid))?)
         }
         Err(error) if error.is_absent() => None,
         Err(error) => return Err(error.into()),
     };
+    install::refresh(context)?;
+    context.clear_stopped()?;
     // Between the two a proxy may be quicker than we are: then there is a new daemon all the same, and it takes over
     // our environment below.
     context.spawn(registry.as_deref(), "restart")?;
     let word = if before.is_some() { "restarted" } else { "started" };
     greet(context, out, &ready, word)?;
+    let client = context.dial()?;
+    let greeting = client.greeting();
+    if !greeting.is_this_build() {
+        let text =
+            format!("the new daemon is {}, and this loom is {}", greeting.build(), build(VERSION, COMMIT));
+        return Err(Plain::new(Kind::Unhealthy, text).hint("make dev-upgrade").into());
+    }
     Ok(Ending::Done)
 }
 
 /// What was found out before anything was touched.
-struct Ready {
+pub struct Ready {
     /// The registry's path, for people.
-    shown: String,
+    pub shown: String,
     servers: u64,
 }
 
 /// Checks the registry and records this shell's environment.
-fn prepare(context: &Context, registry: Option<&Path>, verb: &str) -> Result<Ready, Fault> {
+pub fn prepare(context: &Context, registry: Option<&Path>, verb: &str) -> Result<Ready, Fault> {
     let found = for_service(registry, &context.paths)?;
     let parsed = read(&found.path, context.paths.home())?;
     let registry = refuse_errors(parsed, &context.show(&found.path))?;
@@ -94,12 +106,12 @@ fn record(context: &Context, env: BTreeMap<String, String>, verb: &str) -> Resul
 }
 
 /// Gives a running daemon the whole environment; unlike the recorded part it is kept in memory only.
-fn adopt(client: &mut Client) -> Result<(), Fault> {
+pub fn adopt(client: &mut Client) -> Result<(), Fault> {
     client.call("loom/adopt", &json!({ "environment": process_environment() }), ANSWER_WAIT)?;
     Ok(())
 }
 
-fn greet(context: &Context, out: &mut Out, ready: &Ready, word: &str) -> Result<(), Fault> {
+pub fn greet(context: &Context, out: &mut Out, ready: &Ready, word: &str) -> Result<(), Fault> {
     let mut client = context.dial()?;
     adopt(&mut client)?;
     let pid = client.greeting().pid;

@@ -10,14 +10,17 @@ use crate::cli::args::StatusArgs;
 use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::{Out, Paint, first_line};
 use crate::cli::server_table::{self, ServerRow, counted, is_degraded};
+use crate::cli::service_line::{self, Service};
 use crate::fault::{Fault, Kind, Plain};
 use crate::paths::tilde;
-use crate::wire::hello::VERSION;
+use crate::wire::hello::{COMMIT, VERSION, build};
 
 #[derive(Deserialize)]
 struct Status {
     pid: u32,
     version: String,
+    #[serde(default)]
+    commit: Option<String>,
     #[serde(default)]
     uptime_s: u64,
     #[serde(default)]
@@ -35,6 +38,12 @@ struct Status {
     clients: Vec<ClientRow>,
     #[serde(default)]
     counters: serde_json::Map<String, Value>,
+}
+
+impl Status {
+    fn build(&self) -> String {
+        build(&self.version, self.commit.as_deref())
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,16 +93,18 @@ struct ClientRow {
 pub fn run(args: StatusArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let mut client = match context.dial() {
         Err(error) if error.is_absent() && args.json => {
-            let stopped = context.is_stopped();
-            out.json(
-                &json!({ "running": false, "stopped": stopped, "socket": context.socket.to_string_lossy() }),
-            );
+            let service = service_line::ask(context, None);
+            out.json(&json!({
+                "running": false, "stopped": context.is_stopped(), "socket": context.socket.to_string_lossy(),
+                "service": service_line::to_json(service.as_ref()),
+            }));
             return Ok(Ending::With(Kind::NotRunning));
         }
         Err(error) if error.is_absent() => {
             let why = if context.is_stopped() { ": it was stopped with `loom stop`" } else { "" };
             out.line(format!("loomd does not run{why}"));
             out.line(format!("socket    {}", context.show(&context.socket)));
+            service_line::render(service_line::ask(context, None).as_ref(), out);
             out.line("start it  loom start");
             return Ok(Ending::With(Kind::NotRunning));
         }
@@ -102,24 +113,30 @@ pub fn run(args: StatusArgs, context: &Context, out: &mut Out) -> Result<Ending,
     let result = client.call("loom/status", &json!({}), ANSWER_WAIT)?;
     let odd = |error| Plain::new(Kind::Bug, format!("loomd answered loom/status oddly: {error}"));
     let status: Status = serde_json::from_str(result.get()).map_err(odd)?;
-    match args.json {
-        true => out.json(&serde_json::from_str::<Value>(result.get()).map_err(odd)?),
-        false => render(&status, context.paths.home(), out),
+    let service = service_line::ask(context, Some(&status.started_by));
+    if args.json {
+        let mut answer: Value = serde_json::from_str(result.get()).map_err(odd)?;
+        answer["service"] = service_line::to_json(service.as_ref());
+        out.json(&answer);
+    } else {
+        render(&status, service.as_ref(), context.paths.home(), out);
     }
     Ok(if is_degraded(&status.servers) { Ending::With(Kind::Unhealthy) } else { Ending::Done })
 }
 
-fn render(status: &Status, home: &Path, out: &mut Out) {
+fn render(status: &Status, service: Option<&Service>, home: &Path, out: &mut Out) {
     let runs =
         if status.draining { out.paint(Paint::Warn, "drains") } else { out.paint(Paint::Good, "runs") };
     let up = span(status.uptime_s);
-    let head = format!("loomd {runs}: pid {}, version {}, up {up}", status.pid, status.version);
+    let head = format!("loomd {runs}: pid {}, version {}, up {up}", status.pid, status.build());
     out.line(match status.started_by.is_empty() {
         true => head,
         false => format!("{head}, started by {}", first_line(&status.started_by, 60)),
     });
-    if status.version != VERSION {
-        let text = format!("this loom is version {VERSION}: `loom restart` brings the daemon up to date");
+    service_line::render(service, out);
+    if status.build() != build(VERSION, COMMIT) {
+        let this = build(VERSION, COMMIT);
+        let text = format!("this loom is version {this}: `loom restart` brings the daemon up to date");
         out.line(out.paint(Paint::Warn, &text));
     }
     let registry = &status.registry;
@@ -205,7 +222,7 @@ mod tests {
 
     fn shown(status: Value) -> String {
         let mut out = Out::new(false, false);
-        render(&serde_json::from_value(status).unwrap(), Path::new("/home/ann"), &mut out);
+        render(&serde_json::from_value(status).unwrap(), None, Path::new("/home/ann"), &mut out);
         out.text().to_owned()
     }
 

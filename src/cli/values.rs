@@ -51,6 +51,27 @@ impl FromArgValue for Backend {
     }
 }
 
+/// What can be made of the description of all verbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paper {
+    Bash,
+    Zsh,
+    Fish,
+    Man,
+}
+
+impl FromArgValue for Paper {
+    fn from_arg_value(value: &str) -> Result<Self, String> {
+        match value {
+            "bash" => Ok(Paper::Bash),
+            "zsh" => Ok(Paper::Zsh),
+            "fish" => Ok(Paper::Fish),
+            "man" => Ok(Paper::Man),
+            _ => Err("bash, zsh, fish or man is wanted".into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ impl Switch {
             "loom/servers" => json!({ "servers": status::servers(self) }),
             "loom/health" => status::health(self),
             "loom/reload" => self.reload_for_person()?,
-            "loom/stop" => self.stop(),
+            "loom/stop" => self.stop(&params(request)?),
             "loom/adopt" => self.adopt(params(request)?),
             "loom/secrets/changed" => self.secrets_changed(&params(request)?),
             "loom/server/restart" => self.restart_server(&params::<Named>(request)?.name)?,
@@ -48,7 +48,11 @@ impl Switch {
         self.answer(request, &result.to_string())
     }
 
-    fn stop(&mut self) -> Value {
+    /// Checked and begun in one step: no call can come between.
+    fn stop(&mut self, asked: &Stop) -> Value {
+        if asked.when_idle && !self.is_idle() {
+            return json!({ "stopping": false, "active_calls": self.active_calls() });
+        }
         tracing::info!("stop was asked for");
         self.enter(Phase::Drain);
         json!({ "stopping": true, "pid": std::process::id() })
@@ -101,6 +105,13 @@ impl Switch {
 #[derive(Deserialize)]
 struct Named {
     name: String,
+}
+
+#[derive(Deserialize)]
+struct Stop {
+    /// Only if no call and no task is under way.
+    #[serde(default)]
+    when_idle: bool,
 }
 
 #[derive(Deserialize)]

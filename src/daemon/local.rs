@@ -64,9 +64,10 @@ impl Switch {
         };
         let answer = serde_json::json!({
             "protocol": hello::PROTOCOL,
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": crate::wire::hello::VERSION,
             "pid": std::process::id(),
             "epoch": self.context.epoch,
+            "commit": crate::wire::hello::COMMIT,
         });
         let session_id = self.next_session_id();
         tracing::info!(

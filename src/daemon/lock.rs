@@ -4,8 +4,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
+
+/// How often the lock is tried again, and how long between.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The lock, as long as it is kept.
 #[derive(Debug)]
@@ -45,7 +50,7 @@ pub fn take(path: &Path, started_by: &str) -> Result<Lock, LockError> {
         .mode(0o600)
         .open(path)
         .map_err(wrong)?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -59,6 +64,17 @@ pub fn take(path: &Path, started_by: &str) -> Result<Lock, LockError> {
     let note = format!("pid {}, started by {started_by}\n", std::process::id());
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
     Ok(Lock { _file: file })
+}
+
+/// Somebody who only looks who holds the lock has it for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]

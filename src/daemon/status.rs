@@ -11,6 +11,7 @@ use crate::mcp::catalog::Kind;
 use crate::registry::Server;
 use crate::upstream::instance::Instance;
 use crate::upstream::life::{ServerState, Trouble};
+use crate::wire::hello;
 
 /// The result of `loom/status`.
 pub fn status(switch: &mut Switch) -> Value {
@@ -23,7 +24,8 @@ pub fn status(switch: &mut Switch) -> Value {
         "running": true,
         "pid": std::process::id(),
         "guardian_pid": switch.guardian.pid(),
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": hello::VERSION,
+        "commit": hello::COMMIT,
         "uptime_s": context.began.elapsed().as_secs(),
         "epoch": context.epoch,
         "started_by": context.started_by,
@@ -36,7 +38,7 @@ pub fn status(switch: &mut Switch) -> Value {
         },
         "draining": switch.phase() != Phase::Run,
         "active_calls": active,
-        "drain_ready": active == 0,
+        "drain_ready": switch.is_idle(),
         "servers": servers(switch),
         "clients": clients,
         "counters": {

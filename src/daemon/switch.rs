@@ -212,6 +212,12 @@ impl Switch {
         self.sessions.values().map(|session| session.calls.len()).sum()
     }
 
+    /// Whether ending now would cut nothing off: no call and no task is under way.
+    pub fn is_idle(&self) -> bool {
+        let now = Instant::now();
+        self.active_calls() == 0 && !self.instances.values().any(|instance| instance.has_open_tasks(now))
+    }
+
     /// Bytes held back for slow readers, for servers that are not ready, and of lines that have not come whole.
     pub fn buffered(&self) -> usize {
         let to_clients: usize =

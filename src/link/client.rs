@@ -125,7 +125,7 @@ impl Client {
         deadline: Duration,
     ) -> Result<Client, ConnectError> {
         let params = serde_json::to_value(hello).expect("a hello is JSON");
-        let greeting = Greeting { protocol: 0, version: String::new(), pid: 0, epoch: 0 };
+        let greeting = Greeting { protocol: 0, version: String::new(), pid: 0, epoch: 0, commit: None };
         let mut client = Client { stream, read: Vec::new(), last_id: 0, greeting };
         let result = client.call("loom/hello", &params, deadline).map_err(|error| match error {
             // The daemon was just ending: as good as not there.

@@ -25,6 +25,20 @@ impl Process {
         })
     }
 
+    /// Whether it runs this very program, or one that has taken its place. Only Linux tells; elsewhere it is believed.
+    pub fn is_this_program(&self) -> bool {
+        if cfg!(not(target_os = "linux")) {
+            return true;
+        }
+        let name = |link: String| {
+            let path = std::fs::read_link(link).ok()?;
+            let name = path.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned();
+            Some(name)
+        };
+        let other = name(format!("/proc/{}/exe", self.pid.as_raw_nonzero()));
+        other.is_some() && other == name("/proc/self/exe".to_owned())
+    }
+
     /// Asks it to end.
     pub fn terminate(&self) -> io::Result<()> {
         kill_process(self.pid, Signal::TERM).map_err(io::Error::from)

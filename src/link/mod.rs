@@ -6,4 +6,5 @@ pub mod connect;
 pub mod detach;
 pub mod ending;
 pub mod git;
+pub mod holder;
 pub mod start;

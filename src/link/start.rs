@@ -19,6 +19,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Longest text that a failing daemon is heard for, in bytes.
 const SAID_MAX: usize = 64 << 10;
 
+/// What a daemon that found another one says first.
+pub const GAVE_WAY: &str = "another loomd runs";
+
 /// Why there is no new daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -34,7 +37,7 @@ pub enum StartError {
 impl StartError {
     /// Whether the new daemon gave way to another one, which may not serve the socket yet or no longer.
     pub fn gave_way(&self) -> bool {
-        matches!(self, StartError::Failed { text, .. } if text.starts_with("another loomd runs"))
+        matches!(self, StartError::Failed { text, .. } if text.starts_with(GAVE_WAY))
     }
 }
 
@@ -145,26 +148,31 @@ fn await_outcome(
     }
 }
 
-/// The daemon's last words, taken apart as `fault::report` put them together.
 fn failure(said: &str, status: ExitStatus) -> StartError {
+    let ending = match status.signal() {
+        Some(signal) => format!("loomd was ended by signal {signal} before it was ready"),
+        None => format!("loomd ended before it was ready, {status}"),
+    };
+    failed(said, ending, status.code())
+}
+
+/// The daemon's last words, taken apart as `fault::report` put them together; without any, `ending`. `code` is what it
+/// ended with.
+pub fn failed(said: &str, ending: String, code: Option<i32>) -> StartError {
     let said = said.trim();
     let said = said.strip_prefix("error: ").unwrap_or(said);
     let (text, hint) = match said.rsplit_once("\nhint:") {
         Some((text, hint)) if !hint.trim().contains('\n') => (text, Some(hint.trim().to_owned())),
         _ => (said, None),
     };
-    let text = match (text.is_empty(), status.signal()) {
-        (false, _) => text.to_owned(),
-        (true, Some(signal)) => format!("loomd was ended by signal {signal} before it was ready"),
-        (true, None) => format!("loomd ended before it was ready, {status}"),
-    };
-    StartError::Failed { text, kind: kind_of(status), hint }
+    let text = if text.is_empty() { ending } else { text.to_owned() };
+    StartError::Failed { text, kind: kind_of(code), hint }
 }
 
-/// What an exit code of ours says.
-pub fn kind_of(status: ExitStatus) -> Kind {
+/// What an exit code of ours says; `None` is the end by a signal.
+pub fn kind_of(code: Option<i32>) -> Kind {
     let kinds = [Kind::Usage, Kind::NotRunning, Kind::Unhealthy, Kind::Unavailable, Kind::Bug, Kind::Config];
-    let found = kinds.into_iter().find(|kind| status.code() == Some(i32::from(kind.exit_code())));
+    let found = kinds.into_iter().find(|kind| code == Some(i32::from(kind.exit_code())));
     found.unwrap_or(Kind::Unavailable)
 }
 

@@ -36,7 +36,8 @@ pub const METHODS: &[&str] = &[
 /// What loom can, whatever its servers can today: they come and go.
 const CAPABILITIES: &str = r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}},"tools":{"listChanged":true}}"#;
 
-const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
+/// The versions that are spoken.
+pub const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 
 const INTRO: &str = "loom is one door to several MCP servers. A tool is named server__tool: the server before the \
 first two underscores, its own name after them.\n";

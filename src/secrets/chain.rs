@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::secrets::file::{self, FileError};
 use crate::secrets::place::Place;
 use crate::secrets::sealed::{Holder, Values};
-use crate::secrets::{Source, Trouble, keychain, onepassword};
+use crate::secrets::{Source, Trouble, keychain, onepassword, wrap};
 
 /// What asking for secrets came to.
 #[derive(Debug, Default)]
@@ -144,6 +144,18 @@ pub fn delete(place: &Place, name: &str) -> Result<Vec<Source>, Fault> {
 fn refused(trouble: Trouble) -> Fault {
     let plain = Plain::new(Kind::Unavailable, trouble.text);
     trouble.hint.into_iter().fold(plain, Plain::hint).into()
+}
+
+/// Deletes from the keychain all that loom put there: secrets, and the key of the encrypted file.
+pub fn forget_keychain(place: &Place) -> Result<(), Fault> {
+    let mut names = known(place);
+    if matches!(file::holder(place), Ok(Some(Holder::Keychain))) {
+        names.insert(wrap::ENTRY.to_owned());
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    keychain::delete(place, &names).map(drop).map_err(refused)
 }
 
 /// The names of what loom put into the keychain.

@@ -12,9 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::program;
 use crate::secret::Secret;
 use crate::secrets::place::Place;
-use crate::secrets::program;
 use crate::secrets::sealed::Values;
 use crate::secrets::{Source, Trouble};
 

@@ -13,7 +13,6 @@ pub mod keyfile;
 pub mod name;
 pub mod onepassword;
 pub mod place;
-pub mod program;
 pub mod sealed;
 pub mod wrap;
 

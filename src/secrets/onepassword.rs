@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::program::{self, ProgramError};
 use crate::secret::Secret;
 use crate::secrets::place::Place;
-use crate::secrets::program::{self, ProgramError};
 use crate::secrets::sealed::Values;
 use crate::secrets::{Source, Trouble};
 
@@ -24,7 +24,7 @@ pub fn get(place: &Place, vault: &str, names: &BTreeSet<String>) -> Result<Value
         command.env_clear().envs(&place.variables).current_dir("/");
         let said = program::ask(&mut command, b"", until.saturating_duration_since(Instant::now()));
         let said = said.map_err(|error| trouble(&error))?;
-        if said.success {
+        if said.code == 0 {
             let value = std::str::from_utf8(&said.stdout).map_err(|_| failed("a value is not UTF-8 text"))?;
             values.insert(name.clone(), Secret::from(value));
         } else if !is_absent(&said.stderr) {

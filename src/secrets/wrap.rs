@@ -14,7 +14,7 @@ use crate::secrets::place::{MASTER_KEY, Place};
 use crate::secrets::sealed::{Holder, Opened, Opener, SealError, Sealed, Values, from_hex, random, to_hex};
 
 /// The keychain's entry with the file's key. Not a name that a secret can have.
-const ENTRY: &str = "/secrets.enc";
+pub const ENTRY: &str = "/secrets.enc";
 
 /// The data key of the file as it was last opened, so that a passphrase is not derived for each server anew.
 #[derive(Debug, Default)]

@@ -253,7 +253,7 @@ impl Instance {
         !self.calls.is_empty() || self.has_open_tasks(Instant::now())
     }
 
-    fn has_open_tasks(&self, now: Instant) -> bool {
+    pub fn has_open_tasks(&self, now: Instant) -> bool {
         self.tasks.values().any(|task| task.is_open(now))
     }
 

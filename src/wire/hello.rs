@@ -8,6 +8,9 @@ pub const PROTOCOL: u32 = 1;
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The commit that this program was built from, as `make build` found it.
+pub const COMMIT: Option<&str> = option_env!("LOOM_COMMIT");
+
 /// Tools on a page of the inventory resources, for who does not say.
 const PAGE_SIZE: usize = 100;
 
@@ -62,6 +65,27 @@ pub struct Greeting {
     /// When the daemon began, in milliseconds since 1970: differs from one daemon to the next, and stays.
     #[serde(default)]
     pub epoch: u64,
+    /// What the daemon was built from, when it knows.
+    #[serde(default)]
+    pub commit: Option<String>,
+}
+
+impl Greeting {
+    /// Whether the daemon is of the same build as this program, as far as both know.
+    pub fn is_this_build(&self) -> bool {
+        self.version == VERSION
+            && (self.commit.is_none() || COMMIT.is_none() || self.commit.as_deref() == COMMIT)
+    }
+
+    /// `0.1.0 (5f3c1d2)`.
+    pub fn build(&self) -> String {
+        build(&self.version, self.commit.as_deref())
+    }
+}
+
+/// A version, and the commit where it is known.
+pub fn build(version: &str, commit: Option<&str>) -> String {
+    commit.map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
 }
 
 impl Hello {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &["main", "cli"],
     &["daemon", "proxy"],
-    &["upstream", "servers", "sync", "secrets", "link"],
+    &["upstream", "servers", "sync", "secrets", "service", "link"],
     &["registry", "mcp"],
     &["wire"],
-    &["fault", "settings", "paths", "log", "secret", "file", "nearest", "duration"],
+    &["fault", "settings", "paths", "log", "secret", "file", "nearest", "duration", "program"],
 ];
 /// Layers whose modules may use each other: the entry and the base. The others are ignorant of each other.
 const OPEN_LAYERS: [usize; 2] = [0, 5];

@@ -1,5 +1,6 @@
 mod changes;
 mod daily;
+mod machine;
 mod others;
 mod tools;
 
@@ -55,6 +56,7 @@ fn overview_page() {
       tools     list, find, describe and call the tools of all servers
       servers   show the servers of the registry, or restart one
       calls     show the last calls of all clients, or watch them as they end
+      logs      show the log of the daemon or of one server
       health    say in one screen whether the servers work
 
     Configuration
@@ -68,13 +70,18 @@ fn overview_page() {
       registry  say which registry is in force, or choose another
       secrets   keep secrets for servers in the keychain or an encrypted file
 
+    This machine
+      install    have launchd or systemd start the daemon with your session
+      uninstall  stop and remove loom; your registry and secrets stay
+
     Started by programs
       proxy     what an AI client starts: all tools of this machine over stdio
       daemon    run the daemon in the foreground
       mcp       run one built-in MCP server over standard input and output
 
     About
-      version   print the version
+      completions  print what completes `loom` in a shell, or its manual page
+      version      print the version, and with --json what this build is made of
 
     `loom help VERB` tells more, `loom help exit-codes` what the codes mean.
     New here: `loom start`, then `loom status`.

@@ -116,6 +116,12 @@ pub fn with_needs(context: &Context, mut look: impl FnMut(&Needs<'_>, &[Lack])) 
     look(&Needs { context, registry: &registry, env: &desk.env, found: &found }, &lacks);
 }
 
+/// Deletes every secret from the keychain that loom put there. The files are the caller's.
+pub fn purge(context: &Context) -> Result<(), Fault> {
+    check_owner(&context.paths)?;
+    chain::forget_keychain(&place(context, &mut process_environment())?)
+}
+
 /// Where secrets are, for a command in this shell; takes the keys out of `env`.
 fn place(context: &Context, env: &mut BTreeMap<String, String>) -> Result<Place, Fault> {
     let exe = own_executable().map_err(|error| {

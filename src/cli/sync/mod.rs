@@ -6,7 +6,7 @@ mod status;
 pub mod told;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
@@ -16,7 +16,6 @@ use crate::cli::out::Out;
 use crate::cli::registry::{read, refuse_errors};
 use crate::cli::sync::report::Style;
 use crate::fault::{Fault, Kind, Plain};
-use crate::link::start::own_executable;
 use crate::nearest::nearest;
 use crate::registry::Registry;
 use crate::registry::find::for_person;
@@ -137,6 +136,28 @@ fn generated(
     Ok(())
 }
 
+/// Takes what is loom's out of the files of all clients that have it.
+pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
+    let machine = machine(context)?;
+    let (state, mut manifest) = open(context)?;
+    let targets = named(&["all"], &machine, &manifest, false)?;
+    let nowhere = |_: &Target| Door { binary: String::new(), socket: None, leave: Leave::default() };
+    let order = Order {
+        machine: &machine,
+        manifest: &manifest,
+        door: Some(&nowhere),
+        told: Some(&Told::default()),
+        aim: Aim::Absent,
+        policy: Policy::Report,
+    };
+    let mut found = survey(&targets, &order);
+    let run = apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "uninstall")?;
+    if run.is_some() || report::ending(&found, Style::Done) != Ending::Done {
+        report::show(&found, &targets, None, Style::Done, &machine, false, out);
+    }
+    Ok(report::ending(&found, Style::Done))
+}
+
 /// Refuses options that contradict each other.
 fn one_task(args: &SyncArgs) -> Result<(), Plain> {
     let tasks = [
@@ -242,24 +263,11 @@ impl Doors {
         };
         let usual = process_env()("LOOM_SOCKET").is_none() && context.socket == context.settings.socket;
         let socket = (!usual).then(|| context.socket.display().to_string());
-        Ok(Doors { binary: binary(context)?, socket, registry })
+        Ok(Doors { binary: context.program()?.display().to_string(), socket, registry })
     }
 
     pub fn door(&self, target: &Target) -> Door {
         let leave = self.registry.as_ref().map(|registry| Leave::of(registry, target.name));
         Door { binary: self.binary.clone(), socket: self.socket.clone(), leave: leave.unwrap_or_default() }
     }
-}
-
-/// The installed program: where it was put, if it still is there, else this one.
-fn binary(context: &Context) -> Result<String, Fault> {
-    let recorded = std::fs::read_to_string(context.paths.binary_file()).unwrap_or_default();
-    let recorded = PathBuf::from(recorded.trim_end());
-    if recorded.is_absolute() && recorded.is_file() {
-        return Ok(recorded.display().to_string());
-    }
-    let own = own_executable().map_err(|error| {
-        Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"))
-    })?;
-    Ok(own.display().to_string())
 }

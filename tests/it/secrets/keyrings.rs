@@ -91,6 +91,22 @@ step delete; "$0" secrets delete K; call; "$0" stop
 }
 
 #[test]
+fn a_purge_takes_what_loom_put_into_the_keyring_and_nothing_when_it_cannot() {
+    let home = home();
+    keep_one(&home);
+    let steps =
+        session(&home, &[], "step locked; \"$0\" uninstall --purge || echo \"code $?\"; ls .config/loom");
+    check(&steps, &[&["the keychain is locked", "code 69", "registry.yaml"]]);
+    let script = format!(
+        "{UNLOCK}\nstep purged; printf file | \"$0\" secrets set F --from-stdin --backend file; \"$0\" uninstall --purge
+ls -A .config .local/share
+step gone; get K; get F"
+    );
+    let steps = session(&home, &[], &script);
+    check(&steps, &[&["removed ~/.config/loom\n"], &["no source has K", "no source has F"]]);
+}
+
+#[test]
 fn a_locked_keyring_is_named_and_used_once_it_is_unlocked() {
     let home = home();
     keep_one(&home);

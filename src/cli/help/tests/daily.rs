@@ -60,20 +60,23 @@ fn restart_page() {
     loom restart: stop the daemon and start it again; clients reconnect by themselves
 
     Usage
-      loom restart [--registry PATH]
+      loom restart [--registry PATH] [--when-idle TIME]
 
     Options
-      --registry PATH  registry to read (default: the chosen one, then
-                       ~/.config/loom/registry.yaml)
-      --socket PATH    socket of the daemon (default ~/.config/loom/loom.sock, or
-                       LOOM_SOCKET)
-      -h, --help       show this page
+      --registry PATH   registry to read (default: the chosen one, then
+                        ~/.config/loom/registry.yaml)
+      --when-idle TIME  wait at most so long for a moment without an open call
+      --socket PATH     socket of the daemon (default ~/.config/loom/loom.sock, or
+                        LOOM_SOCKET)
+      -h, --help        show this page
 
     Examples
       loom restart
-      loom restart --registry ~/work/registry.yaml
+      loom restart --when-idle 5m
 
     Exit codes
+      4         the old daemon did not end, or what serves now is another build
+      69        with --when-idle: calls were open all the time; nothing was stopped
       78        the registry or config.toml is wrong; nothing was stopped
 
     The registry is checked first: with errors in it the old daemon keeps running.
@@ -100,6 +103,8 @@ fn status_page() {
     Exit codes
       3         the daemon does not run
       4         a server that is not optional has failed
+
+    A service is shown where one is installed, see `loom help install`.
     ");
 }
 

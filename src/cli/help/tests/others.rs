@@ -186,7 +186,7 @@ fn mcp_page() {
 #[test]
 fn version_page() {
     insta::assert_snapshot!(shown("version"), @r"
-    loom version: print the version
+    loom version: print the version, and with --json what this build is made of
 
     Usage
       loom version [--json]

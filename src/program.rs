@@ -16,7 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const ROOM: usize = 64 << 10;
 
 pub struct Said {
-    pub success: bool,
+    /// Exit code; -1 after a signal.
+    pub code: i32,
     pub stdout: Zeroizing<Vec<u8>>,
     pub stderr: String,
 }
@@ -57,7 +58,7 @@ pub fn ask(command: &mut Command, input: &[u8], patience: Duration) -> Result<Sa
         };
         let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(Said { success: status.success(), stdout, stderr })
+        Ok(Said { code: status.code().unwrap_or(-1), stdout, stderr })
     })
 }
 
@@ -105,10 +106,7 @@ mod tests {
             Duration::from_secs(9),
         );
         let said = said.unwrap();
-        assert_eq!(
-            (said.success, said.stdout.as_slice(), said.stderr.as_str()),
-            (false, &b"hi!\n"[..], "why\n")
-        );
+        assert_eq!((said.code, said.stdout.as_slice(), said.stderr.as_str()), (3, &b"hi!\n"[..], "why\n"));
     }
 
     #[test]
