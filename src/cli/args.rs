@@ -54,6 +54,7 @@ pub enum Verb {
     Registry(RegistryArgs),
     Secrets(SecretsArgs),
     Proxy(ProxyArgs),
+    Exec(ExecArgs),
     Daemon(DaemonArgs),
     Mcp(McpArgs),
     Version(VersionArgs),
@@ -176,6 +177,31 @@ pub struct ProxyArgs {
     /// list at most so many tools; the others stay callable (default: no limit)
     #[argh(option, arg_name = "N")]
     pub max_tools: Option<Limit>,
+}
+
+/// become one server of the registry, as a client starts it
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "exec")]
+#[argh(
+    note = "What `loom sync --no-loom-mode` writes where a client cannot say it itself: templates and secrets are \
+               resolved, then this process becomes the server, with its folder and environment. Nothing is printed \
+               on standard output. The registry is the daemon's, never one of the working directory."
+)]
+#[argh(example = "loom exec files")]
+#[argh(example = "loom exec forge --agent-hint codex --registry ~/work/registry.yaml")]
+#[argh(error_code(2, "no such server, or it is no program"))]
+#[argh(error_code(69, "its program cannot be started"))]
+#[argh(error_code(78, "the registry is wrong, the server is disabled, or a value that it needs is missing"))]
+pub struct ExecArgs {
+    /// name of the server
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// name of the client, for what `targets` of the registry say of it
+    #[argh(option, arg_name = "NAME")]
+    pub agent_hint: Option<String>,
+    /// registry to read (default: the chosen one, then ~/.config/loom/registry.yaml)
+    #[argh(option, arg_name = "PATH")]
+    pub registry: Option<PathBuf>,
 }
 
 /// run the daemon in the foreground

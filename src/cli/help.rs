@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Configuration",
         &["add", "remove", "enable", "disable", "sync", "generate", "check", "registry", "secrets"],
     ),
-    ("Started by programs", &["proxy", "daemon", "mcp"]),
+    ("Started by programs", &["proxy", "exec", "daemon", "mcp"]),
     ("About", &["version"]),
 ];
 

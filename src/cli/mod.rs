@@ -7,6 +7,7 @@ mod check;
 mod context;
 mod daemon;
 mod entries;
+mod exec;
 mod generate;
 mod health;
 mod help;
@@ -141,6 +142,7 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
+        Verb::Exec(args) => exec::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Version(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
             unreachable!("handled above, without a context")

@@ -236,7 +236,8 @@ fn a_started_daemon_is_nobodys_child() {
     let daemon = home.daemon_pid().expect("a daemon runs");
     let mut above = daemon;
     while above > 1 {
-        let status = fs::read_to_string(format!("/proc/{above}/status")).expect("a process above has a status");
+        let status =
+            fs::read_to_string(format!("/proc/{above}/status")).expect("a process above has a status");
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         assert!(above == daemon || field("Name:") != Some("loom"), "{status}");
         above = field("PPid:").and_then(|pid| pid.parse().ok()).expect("a process above has a parent");

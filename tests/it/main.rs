@@ -14,6 +14,7 @@ mod daemons;
 mod disks;
 mod elsewhere;
 mod entries;
+mod exec;
 mod health;
 mod idleness;
 mod input;

@@ -70,6 +70,7 @@ fn overview_page() {
 
     Started by programs
       proxy     what an AI client starts: all tools of this machine over stdio
+      exec      become one server of the registry, as a client starts it
       daemon    run the daemon in the foreground
       mcp       run one built-in MCP server over standard input and output
 
