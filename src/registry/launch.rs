@@ -11,7 +11,7 @@ use crate::registry::{Registry, Server};
 use crate::secret::Secret;
 
 /// Commands and arguments that begin so are paths below the registry's root.
-const RELATIVE: [&str; 3] = ["scripts/", "mcp/", "./"];
+pub const RELATIVE: [&str; 3] = ["scripts/", "mcp/", "./"];
 
 /// What is behind a server, with nothing left to look up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::registry::environ::looks_secret;
+use crate::registry::template::{Piece, pieces};
 use crate::secret::mask::HIDDEN;
 
 /// Parts of a name, beside those of environment variables, that say that the value is a secret.
@@ -50,6 +51,24 @@ pub fn masked(text: &str) -> String {
     }
     shown.push_str(&text[at..]);
     shown
+}
+
+/// Whether a template, as the value of `name`, has a secret in it that is more than a reference to one.
+pub fn has_secret(name: &str, template: &str) -> bool {
+    let is_literal = pieces(template).iter().all(|piece| matches!(piece, Ok(Piece::Text(_))));
+    let bare = bare(template);
+    !template.is_empty() && is_literal && is_secret(name) || masked(&bare) != bare
+}
+
+/// A template with every reference hidden already, so that masking it hides what else is secret.
+pub fn bare(template: &str) -> String {
+    pieces(template)
+        .into_iter()
+        .map(|piece| match piece {
+            Ok(Piece::Text(text)) => text,
+            _ => HIDDEN,
+        })
+        .collect()
 }
 
 /// Where the first secret from `from` on is. Never empty.
@@ -143,6 +162,23 @@ mod tests {
             ("token=", "token="),
         ] {
             assert_eq!(masked(given), want);
+        }
+    }
+
+    #[test]
+    fn a_reference_is_no_secret() {
+        for (name, template, want) in [
+            ("TOKEN", "abc", true),
+            ("TOKEN", "", false),
+            ("TOKEN", "${env:A}", false),
+            ("Authorization", "Bearer ${secret:A}", false),
+            ("Authorization", "Bearer abc", true),
+            ("X", "https://me:${secret:A}@h/?token=${env:B}", false),
+            ("X", "https://me:pw@${env:HOST}/", true),
+            ("X", "ghp_0123456789abcdef01", true),
+            ("X", "plain", false),
+        ] {
+            assert_eq!(has_secret(name, template), want, "{name} {template}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::Dialect;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
-use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
+use crate::sync::target::{Door, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "antigravity",
@@ -16,6 +16,7 @@ pub const TARGET: Target = Target {
         Spot::same("~/.gemini/antigravity"),
         Spot::same("~/.antigravity"),
     ],
+    dialect: Dialect { disabled_tools: Some("disabledTools"), ..Dialect::PLAIN },
     // Its makers recommend no more than 50.
     max_tools: Some(50),
     source: "google-antigravity 0.1.22, its embedded documentation",
@@ -44,7 +45,6 @@ pub const TARGET: Target = Target {
 const CONFIG: &[Spot] = &[Spot::same("~/.gemini/config/mcp_config.json")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
 }

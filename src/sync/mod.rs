@@ -1,6 +1,7 @@
 //! The configuration files of AI clients: loom's entry in each, and not one other byte.
 //!
-//! `target` says what a client wants where, one file a client; `plan` compares what was written, what stands there and
+//! `target` says what a client wants where, one file a client; `dialect` and `syntax` how it writes servers of its own,
+//! and `direct` does so; `plan` compares what was written, what stands there and
 //! what is wanted; `json`, `toml` and `yaml` put values into texts; `job` reads files, `apply` writes them, all or none;
 //! `history` takes them back. Only `verify` ever starts a client, and only when a person wants it.
 
@@ -13,7 +14,9 @@ mod codex;
 mod continue_dev;
 mod copilot;
 mod cursor;
+pub mod dialect;
 pub mod diff;
+pub mod direct;
 pub mod disk;
 pub mod format;
 mod gemini;
@@ -29,6 +32,7 @@ mod qwen;
 mod splice;
 pub mod state;
 pub mod survey;
+pub mod syntax;
 pub mod target;
 mod toml;
 pub mod verify;

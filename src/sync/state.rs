@@ -24,11 +24,21 @@ pub struct Manifest {
     pub files: BTreeMap<PathBuf, Record>,
 }
 
+impl Manifest {
+    /// Whether `target` was last written in direct mode.
+    pub fn is_direct(&self, target: &str) -> bool {
+        self.files.values().any(|record| record.target == target && record.direct)
+    }
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
     pub target: String,
     pub format: Format,
     pub seed: String,
+    /// It was written in direct mode.
+    #[serde(default)]
+    pub direct: bool,
     pub owned: Owned,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::registry::{Registry, Server};
+use crate::sync::dialect::Dialect;
+use crate::sync::direct::Direct;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
@@ -22,6 +24,8 @@ pub struct Target {
     pub programs: &'static [&'static str],
     /// Files and folders that show the same.
     pub signs: &'static [Spot],
+    /// How it writes servers.
+    pub dialect: Dialect,
     /// How many tools it copes with; `None` for any number.
     pub max_tools: Option<u32>,
     /// Where the facts are from, and when that was read.
@@ -94,6 +98,17 @@ pub struct Door {
     pub socket: Option<String>,
     /// What may be called without asking.
     pub leave: Leave,
+    /// The servers themselves, in place of the one entry that is the way to them all.
+    pub direct: Option<Direct>,
+}
+
+/// One server in a client's file.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub name: String,
+    pub members: Map<String, Value>,
+    /// What of it may be called without asking.
+    pub leave: Leave,
 }
 
 /// Which of loom's tools a client may call without asking, as the registry says it.
@@ -118,6 +133,13 @@ pub struct Rules {
 }
 
 impl Leave {
+    /// The part for one server, in its own words: without its name before the tools.
+    pub fn within(&self, server: &str) -> Self {
+        let own = |tool: &String| tool.strip_prefix(server)?.strip_prefix("__").map(str::to_owned);
+        let tools: Vec<String> = self.tools.iter().filter_map(own).collect();
+        Leave { all: self.all || tools.iter().any(|tool| tool == "*"), tools, rules: Rules::default() }
+    }
+
     /// The tools with a name of their own.
     pub fn single(&self) -> impl Iterator<Item = &String> {
         self.tools.iter().filter(|tool| !tool.contains('*'))
@@ -165,6 +187,29 @@ impl Door {
         args
     }
 
+    /// What stands in the file: `own`, loom's one entry, or each server, and with each what `allow` says of it.
+    pub fn items(
+        &self,
+        target: &Target,
+        own: Map<String, Value>,
+        allow: impl Fn(&Place, &Entry) -> Vec<Item>,
+    ) -> Vec<Item> {
+        let item = |entry: Entry| {
+            let place = target.dialect.place(&entry.name);
+            let allowed = allow(&place, &entry);
+            std::iter::once(Item::Entry { place, members: entry.members }).chain(allowed).collect::<Vec<_>>()
+        };
+        self.entries(own).into_iter().flat_map(item).collect()
+    }
+
+    /// The servers, or `own` as the only one.
+    pub fn entries(&self, own: Map<String, Value>) -> Vec<Entry> {
+        match &self.direct {
+            Some(direct) => direct.entries.clone(),
+            None => vec![Entry { name: NAME.to_owned(), members: own, leave: self.leave.clone() }],
+        }
+    }
+
     /// `command` and `args`, and what else the client wants beside them.
     pub fn entry(&self, target: &Target, more: Value) -> Map<String, Value> {
         let mut members = Map::new();
@@ -180,7 +225,7 @@ impl Door {
     }
 }
 
-/// Whether an entry that nobody recorded starts loom's proxy, and so is loom's own.
+/// Whether an entry that nobody recorded starts loom's proxy, or a server through loom, and so is loom's own.
 pub fn starts_loom(entry: &Value) -> bool {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let list = |value: Option<&Value>| -> Vec<String> {
@@ -194,7 +239,7 @@ pub fn starts_loom(entry: &Value) -> bool {
         }
     };
     let name = program.rsplit(['/', '\\']).next().unwrap_or_default();
-    matches!(name, "loom" | "loom.exe") && args.iter().any(|arg| arg == "proxy")
+    matches!(name, "loom" | "loom.exe") && args.iter().any(|arg| arg == "proxy" || arg == "exec")
 }
 
 #[cfg(test)]
@@ -207,6 +252,7 @@ mod tests {
             (json!({"command": "/usr/bin/loom", "args": ["proxy"]}), true),
             (json!({"command": "C:\\bin\\loom.exe", "args": ["--socket", "x", "proxy"]}), true),
             (json!({"type": "local", "command": ["loom", "proxy"]}), true),
+            (json!({"command": "/usr/bin/loom", "args": ["exec", "files"]}), true),
             (json!({"command": "weave", "args": ["proxy"]}), false),
             (json!({"command": "/usr/bin/loom", "args": ["serve"]}), false),
             (json!({"url": "https://loom/proxy"}), false),

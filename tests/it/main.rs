@@ -11,6 +11,7 @@ mod catalogs;
 mod cli;
 mod commands;
 mod daemons;
+mod direct;
 mod disks;
 mod elsewhere;
 mod entries;

@@ -11,7 +11,9 @@ use argh::{ArgsInfo, FromArgs};
     note = "WORD is a client, several, or `all`: the clients that are on this machine. `loom sync status` shows how \
                each stands, `loom sync history` the runs that wrote something, and `--undo` takes the last of them \
                back, or the one whose number is given. Only loom's own keys are written, every other byte stays; \
-               what somebody else changed in them is reported and left. Clients: codex, vscode, kilocode, claude, \
+               what somebody else changed in them is reported and left. In direct mode a client starts the servers \
+               itself: through `loom exec` where its file cannot say what they need, so that no secret stands in it; \
+               the client stays in it until --loom-mode. Clients: codex, vscode, kilocode, claude, \
                claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue."
 )]
 #[argh(example = "loom sync all --regen --loom-mode")]
@@ -31,9 +33,12 @@ pub struct SyncArgs {
     /// also write the files of `loom generate configs`
     #[argh(switch)]
     pub regen: bool,
-    /// one entry, `loom proxy`, in every client; this is always so
+    /// one entry, `loom proxy`, in every client (default, unless the client is in direct mode)
     #[argh(switch)]
     pub loom_mode: bool,
+    /// direct mode: an entry for every server of the registry, and none for loom
+    #[argh(switch)]
+    pub no_loom_mode: bool,
     /// write only the files of `loom generate configs`, and none of a client
     #[argh(switch)]
     pub repo_only: bool,
@@ -92,9 +97,12 @@ pub struct GenerateConfigsArgs {
     /// clients, with commas between them, or `all` (default all)
     #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
     pub target: String,
-    /// one entry, `loom proxy`, in every client; this is always so
+    /// one entry, `loom proxy`, in every client (default)
     #[argh(switch)]
     pub loom_mode: bool,
+    /// direct mode: an entry for every server of the registry, and none for loom
+    #[argh(switch)]
+    pub no_loom_mode: bool,
     /// folder to write into (default generated/mcp)
     #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"generated/mcp\")")]
     pub output_dir: PathBuf,

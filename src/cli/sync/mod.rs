@@ -1,31 +1,27 @@
 //! `loom sync`: loom in the configuration files of AI clients.
 
+pub mod doors;
 mod history;
 mod report;
 mod status;
 mod verify;
-
-use std::path::{Path, PathBuf};
 
 use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
 use crate::cli::context::Context;
 use crate::cli::generate;
 use crate::cli::out::Out;
-use crate::cli::registry::{read, refuse_errors};
+use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::report::Style;
 use crate::fault::{Fault, Kind, Plain};
-use crate::link::start::own_executable;
 use crate::nearest::nearest;
-use crate::registry::Registry;
-use crate::registry::find::for_person;
-use crate::settings::{process_env, process_environment};
+use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
 use crate::sync::machine::Machine;
 use crate::sync::plan::Policy;
 use crate::sync::state::{Manifest, State};
 use crate::sync::survey::{Aim, survey};
-use crate::sync::target::{Door, Leave, Target};
+use crate::sync::target::Target;
 use crate::sync::{TARGETS, is_here};
 
 pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -40,7 +36,8 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         _ => {}
     }
     let machine = machine(context)?;
-    let doors = Doors::load(context, args.registry.as_deref())?;
+    let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
+    let doors = Doors::load(context, args.registry.as_deref(), mode)?;
     if args.repo_only {
         let targets = named(&words, &machine, &Manifest::default(), true)?;
         return generate::write(&targets, &context.cwd.join(generate::FOLDER), &doors, context, out);
@@ -53,7 +50,13 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         (false, false) => Policy::Report,
     };
     let aim = if args.remove { Aim::Absent } else { Aim::Present };
-    let mut found = survey(&targets, &machine, &manifest, &|target| doors.door(target), aim, policy);
+    let before = manifest.clone();
+    let door = |target: &Target| doors.door(target, &before);
+    let mut found = survey(&targets, &machine, &manifest, &door, aim, policy);
+    let notes = |target: &Target| match aim {
+        Aim::Present => door(target).direct.map(|direct| direct.notes).unwrap_or_default(),
+        Aim::Absent => Vec::new(),
+    };
     let style = match (args.dry_run, args.check) {
         (true, _) => Style::Diff,
         (_, true) => Style::Check,
@@ -68,15 +71,15 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
     }
     let ending = report::ending(&found, style);
     if !args.verify {
-        report::show(&found, &targets, run.as_ref(), style, &machine, args.json, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, args.json, out);
         return Ok(ending);
     }
     if !args.json {
-        report::show(&found, &targets, run.as_ref(), style, &machine, false, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, false, out);
     }
     // The daemon that a client starts now may want the state.
     drop(state);
-    let seen = verify::run(&targets, &machine, args.json, out);
+    let seen = verify::run(&targets, &machine, &door, args.json, out);
     Ok(if ending == Ending::Done { seen } else { ending })
 }
 
@@ -104,7 +107,12 @@ fn one_task(args: &SyncArgs) -> Result<(), Plain> {
 
 /// What was typed, for the history.
 fn verb(args: &SyncArgs) -> String {
-    let flags = [(args.remove, " --remove"), (args.accept, " --accept"), (args.force, " --force")];
+    let flags = [
+        (args.no_loom_mode, " --no-loom-mode"),
+        (args.remove, " --remove"),
+        (args.accept, " --accept"),
+        (args.force, " --force"),
+    ];
     let flags: String = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| *flag).collect();
     format!("sync {}{flags}", args.words.join(" "))
 }
@@ -161,45 +169,4 @@ pub fn named(
         words.contains(&target.name) || all && (every || is_here(target, machine, manifest))
     };
     Ok(TARGETS.iter().filter(wanted).collect())
-}
-
-/// The way into loom for each client.
-pub struct Doors {
-    binary: String,
-    socket: Option<String>,
-    registry: Option<Registry>,
-}
-
-impl Doors {
-    /// Reads the registry in force; there need not be one.
-    pub fn load(context: &Context, flag: Option<&Path>) -> Result<Self, Fault> {
-        let found = for_person(flag, &context.cwd, &context.paths)?;
-        let registry = match flag.is_some() || found.path.exists() {
-            true => {
-                Some(refuse_errors(read(&found.path, context.paths.home())?, &context.show(&found.path))?)
-            }
-            false => None,
-        };
-        let usual = process_env()("LOOM_SOCKET").is_none() && context.socket == context.settings.socket;
-        let socket = (!usual).then(|| context.socket.display().to_string());
-        Ok(Doors { binary: binary(context)?, socket, registry })
-    }
-
-    pub fn door(&self, target: &Target) -> Door {
-        let leave = self.registry.as_ref().map(|registry| Leave::of(registry, target.name));
-        Door { binary: self.binary.clone(), socket: self.socket.clone(), leave: leave.unwrap_or_default() }
-    }
-}
-
-/// The installed program: where it was put, if it still is there, else this one.
-fn binary(context: &Context) -> Result<String, Fault> {
-    let recorded = std::fs::read_to_string(context.paths.binary_file()).unwrap_or_default();
-    let recorded = PathBuf::from(recorded.trim_end());
-    if recorded.is_absolute() && recorded.is_file() {
-        return Ok(recorded.display().to_string());
-    }
-    let own = own_executable().map_err(|error| {
-        Plain::new(Kind::Unavailable, format!("cannot find this program's file: {error}"))
-    })?;
-    Ok(own.display().to_string())
 }

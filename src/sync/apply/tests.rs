@@ -48,6 +48,7 @@ impl Bench {
             path: self.path(at),
             format: Format::Jsonc,
             seed: String::new(),
+            direct: false,
             task: Task::Hold { items: items.clone(), stale: Vec::new() },
         };
         let made = (0..3).map(job).map(|job| {

@@ -4,12 +4,12 @@ use super::shown;
 
 #[test]
 fn sync_page() {
-    insta::assert_snapshot!(shown("sync"), @r#"
+    insta::assert_snapshot!(shown("sync"), @r"
     loom sync: write loom into the configuration files of AI clients
 
     Usage
-      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--repo-only] [--dry-run]
-          [--check] [--verify] [--undo] [--accept] [--force] [--remove] [--json]
+      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--no-loom-mode] [--repo-only]
+          [--dry-run] [--check] [--verify] [--undo] [--accept] [--force] [--remove] [--json]
           [--registry PATH]
 
     Arguments
@@ -18,7 +18,10 @@ fn sync_page() {
     Options
       --all-targets    with `all`: every client that loom knows, here or not
       --regen          also write the files of `loom generate configs`
-      --loom-mode      one entry, `loom proxy`, in every client; this is always so
+      --loom-mode      one entry, `loom proxy`, in every client (default, unless the client
+                       is in direct mode)
+      --no-loom-mode   direct mode: an entry for every server of the registry, and none for
+                       loom
       --repo-only      write only the files of `loom generate configs`, and none of a client
       --dry-run        show what would change as a diff, and write nothing
       --check          say whether anything would change or was changed, and write nothing
@@ -51,24 +54,29 @@ fn sync_page() {
     `loom sync status` shows how each stands, `loom sync history` the runs that wrote
     something, and `--undo` takes the last of them back, or the one whose number is given.
     Only loom's own keys are written, every other byte stays; what somebody else changed in
-    them is reported and left. Clients: codex, vscode, kilocode, claude, claude_desktop,
-    gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue.
-    "#);
+    them is reported and left. In direct mode a client starts the servers itself: through
+    `loom exec` where its file cannot say what they need, so that no secret stands in it;
+    the client stays in it until --loom-mode. Clients: codex, vscode, kilocode, claude,
+    claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen,
+    amp, continue.
+    ");
 }
 
 #[test]
 fn generate_configs_page() {
-    insta::assert_snapshot!(shown("generate configs"), @r#"
+    insta::assert_snapshot!(shown("generate configs"), @r"
     loom generate configs: write the configuration files of clients into a folder, one
     folder a client
 
     Usage
-      loom generate configs [--target NAMES] [--loom-mode] [--output-dir DIR]
-          [--registry PATH]
+      loom generate configs [--target NAMES] [--loom-mode] [--no-loom-mode]
+          [--output-dir DIR] [--registry PATH]
 
     Options
       --target NAMES    clients, with commas between them, or `all` (default all)
-      --loom-mode       one entry, `loom proxy`, in every client; this is always so
+      --loom-mode       one entry, `loom proxy`, in every client (default)
+      --no-loom-mode    direct mode: an entry for every server of the registry, and none for
+                        loom
       --output-dir DIR  folder to write into (default generated/mcp)
       --registry PATH   registry to read (default: the nearest one of the workspace, then
                         what the daemon reads)
@@ -82,7 +90,7 @@ fn generate_configs_page() {
 
     Exit codes
       2         no such client
-    "#);
+    ");
 }
 
 #[test]
