@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod entries;
+pub mod import;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
@@ -15,6 +16,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
+use crate::cli::args::import::ImportServersArgs;
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
@@ -48,6 +50,7 @@ pub enum Verb {
     Remove(RemoveArgs),
     Enable(EnableArgs),
     Disable(DisableArgs),
+    Import(ImportServersArgs),
     Sync(SyncArgs),
     Generate(GenerateArgs),
     Check(CheckArgs),

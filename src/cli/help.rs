@@ -13,7 +13,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Tools and servers", &["tools", "servers", "calls", "health"]),
     (
         "Configuration",
-        &["add", "remove", "enable", "disable", "sync", "generate", "check", "registry", "secrets"],
+        &["add", "remove", "enable", "disable", "import", "sync", "generate", "check", "registry", "secrets"],
     ),
     ("Started by programs", &["proxy", "exec", "daemon", "mcp"]),
     ("About", &["version"]),

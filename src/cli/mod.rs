@@ -11,6 +11,7 @@ mod exec;
 mod generate;
 mod health;
 mod help;
+mod import;
 mod mcp;
 mod normalise;
 mod out;
@@ -138,6 +139,7 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Remove(args) => entries::remove(args, &context, out),
         Verb::Enable(args) => entries::enable(args, &context, out),
         Verb::Disable(args) => entries::disable(args, &context, out),
+        Verb::Import(args) => import::run(args, &context, out),
         Verb::Sync(args) => sync::run(args, &context, out),
         Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),

@@ -60,6 +60,13 @@ pub fn has_secret(name: &str, template: &str) -> bool {
     !template.is_empty() && is_literal && is_secret(name) || masked(&bare) != bare
 }
 
+/// The name of a scheme before a secret, with its blank: `Bearer ` of `Bearer abc`.
+pub fn scheme(text: &str) -> &str {
+    let is_it =
+        |scheme: &&&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    &text[..SCHEMES.iter().find(is_it).map_or(0, |scheme| scheme.len())]
+}
+
 /// A template with every reference hidden already, so that masking it hides what else is secret.
 pub fn bare(template: &str) -> String {
     pieces(template)

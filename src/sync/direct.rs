@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::registry::environ::looks_secret;
-use crate::registry::find::rebase;
-use crate::registry::launch::RELATIVE;
+use crate::registry::launch::below_root;
 use crate::registry::mask::{bare, has_secret, masked};
 use crate::registry::spec::{Launch, Spec};
 use crate::registry::template::{Piece, Reference, pieces, references};
@@ -226,12 +225,13 @@ impl Writer<'_> {
 
     /// A command or an argument: one that begins like a path below the registry's root is one.
     fn path(&self, template: &str, field: Field) -> Option<String> {
-        if RELATIVE.iter().any(|start| template.starts_with(start)) {
-            let text = self.literal(template)?;
-            let path = rebase(&text, &self.source.registry.root, None).display().to_string();
-            return Some(path).filter(|path| self.means_itself(path, field));
+        let root = &self.source.registry.root;
+        let text = self.literal(template).unwrap_or_else(|| template.to_owned());
+        match below_root(template, &text, field == Field::Args, root, None) {
+            Some(_) if text.contains("${") => None,
+            Some(path) => Some(path.display().to_string()).filter(|path| self.means_itself(path, field)),
+            None => self.text(template, field, true),
         }
-        self.text(template, field, true)
     }
 
     /// A template in the client's words. With `or_exec` there is another way for what loom does better.

@@ -1,9 +1,10 @@
 //! The configuration files of AI clients: loom's entry in each, and not one other byte.
 //!
 //! `target` says what a client wants where, one file a client; `dialect` and `syntax` how it writes servers of its own,
-//! and `direct` does so; `plan` compares what was written, what stands there and
-//! what is wanted; `json`, `toml` and `yaml` put values into texts; `job` reads files, `apply` writes them, all or none;
-//! `history` takes them back. Only `verify` ever starts a client, and only when a person wants it.
+//! `direct` writes them and `theirs` reads them, which `gather` makes servers of the registry; `plan` compares what was
+//! written, what stands there and what is wanted; `json`, `toml` and `yaml` put values into texts; `job` reads files,
+//! `apply` writes them, all or none; `history` takes them back. Only `verify` ever starts a client, and only when a
+//! person wants it.
 
 mod amp;
 mod antigravity;
@@ -19,6 +20,7 @@ pub mod diff;
 pub mod direct;
 pub mod disk;
 pub mod format;
+pub mod gather;
 mod gemini;
 pub mod history;
 pub mod job;
@@ -34,6 +36,7 @@ pub mod state;
 pub mod survey;
 pub mod syntax;
 pub mod target;
+pub mod theirs;
 mod toml;
 pub mod verify;
 mod vscode;

@@ -50,15 +50,16 @@ impl Syntax {
         }
     }
 
-    /// A client's text as the registry has it, or the reference that the registry has no word for.
-    pub fn read(self, text: &str) -> Result<String, String> {
+    /// A client's text as the registry has it, or the reference that the registry has no word for; `other` may know one.
+    pub fn read(self, text: &str, other: &mut dyn FnMut(&str) -> Option<String>) -> Result<String, String> {
         let mut made = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((at, len, meaning)) = self.next(rest) {
             made.push_str(&escaped(&rest[..at]));
-            match meaning {
+            let reference = &rest[at..at + len];
+            match meaning.or_else(|| other(reference)) {
                 Some(template) => made.push_str(&template),
-                None => return Err(rest[at..at + len].to_owned()),
+                None => return Err(reference.to_owned()),
             }
             rest = &rest[at + len..];
         }
@@ -126,7 +127,7 @@ impl Syntax {
 }
 
 /// A text that means itself, as the registry has it.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace("${", "\\${")
 }
 
@@ -191,7 +192,7 @@ mod tests {
             (Syntax::Secrets, "${{ secrets.X }} ${Y}", Ok("${env:X} \\${Y}")),
             (Syntax::Secrets, "${{ inputs.X }}", Err("${{ inputs.X }}")),
         ] {
-            let got = syntax.read(text);
+            let got = syntax.read(text, &mut |_| None);
             assert_eq!(got.as_deref().map_err(String::as_str), want, "{syntax:?} {text}");
         }
     }

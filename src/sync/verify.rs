@@ -80,7 +80,7 @@ fn judge(health: &Health, said: &str, name: &str) -> Verdict {
     let lines: Vec<&str> = plain.lines().map(str::trim).collect();
     let is_end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'));
     let names_it = |line: &&str| line.split(is_end).any(|word| word == name);
-    let Some(at) = lines.iter().position(|line| names_it(&line)) else {
+    let Some(at) = lines.iter().position(names_it) else {
         let words = lines.iter().rev().find(|line| !line.is_empty()).copied().unwrap_or("it says nothing");
         return Verdict { sight: Sight::Failed, words: words.to_owned() };
     };

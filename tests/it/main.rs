@@ -18,6 +18,7 @@ mod entries;
 mod exec;
 mod health;
 mod idleness;
+mod import;
 mod input;
 mod levels;
 mod load;

@@ -62,6 +62,7 @@ fn overview_page() {
       remove    take a server out of the registry
       enable    use a server again that was disabled
       disable   keep a server in the registry, but never start or list it
+      import    take the servers that your clients have over into the registry
       sync      write loom into the configuration files of AI clients
       generate  write what `loom sync` would write for a home without clients
       check     examine the registry and the settings, and say which are in force

@@ -6,7 +6,7 @@ mod get;
 mod import;
 mod list;
 pub mod needs;
-mod set;
+pub mod set;
 mod sources;
 mod terminal;
 mod unlock;

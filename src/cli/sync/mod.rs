@@ -2,7 +2,7 @@
 
 pub mod doors;
 mod history;
-mod report;
+pub mod report;
 mod status;
 mod verify;
 
@@ -118,7 +118,7 @@ fn verb(args: &SyncArgs) -> String {
 }
 
 /// The state, with a run that was broken off finished.
-fn open(context: &Context) -> Result<(State, Manifest), Fault> {
+pub fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     context.state_dir()?;
     let state = State::open(context.paths.sync_dir())?;
     let mut manifest = state.manifest()?;
@@ -126,7 +126,7 @@ fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     Ok((state, manifest))
 }
 
-fn machine(context: &Context) -> Result<Machine, Plain> {
+pub fn machine(context: &Context) -> Result<Machine, Plain> {
     let known = |name: &String| TARGETS.iter().any(|target| target.name == *name);
     if let Some(name) = context.settings.clients.keys().find(|name| !known(name)) {
         let path = context.show(&context.paths.config_file());

@@ -157,3 +157,39 @@ fn disable_page() {
       78        the registry is wrong, or would be; nothing was changed
     "#);
 }
+
+#[test]
+fn import_page() {
+    insta::assert_snapshot!(shown("import"), @r"
+    loom import: take the servers that your clients have over into the registry
+
+    Usage
+      loom import [--from NAMES] [--dry-run] [--json] [--registry PATH]
+
+    Options
+      --from NAMES     clients, with commas between them, or `all`: those on this machine
+                       (default all)
+      --dry-run        show what would change as a diff, and write nothing
+      --json           print JSON
+      --registry PATH  registry to change (default: the one that the daemon reads)
+      --socket PATH    socket of the daemon (default ~/.config/loom/loom.sock, or
+                       LOOM_SOCKET)
+      -h, --help       show this page
+
+    Examples
+      loom import --dry-run
+      loom import --from codex,claude
+
+    Exit codes
+      1         a server was left out; the others were taken over
+      2         no such client
+      69        secrets cannot be kept, or the registry not written; nothing was changed
+      78        a file of a client cannot be read, or the registry is wrong
+
+    Reads what the clients have for your user, and changes none of their files. Servers that
+    several have become one; different ones of the same name get another name. Values that
+    look secret go into the store of secrets (see `loom secrets`), and the registry refers
+    to them. What loom has written is passed over. Comments and order of the registry stay,
+    and a running daemon reads it at once.
+    ");
+}
