@@ -96,7 +96,7 @@ fn launch(server: &Server, spec: &Spec, registry: &Registry, desk: Desk) -> Resu
         }),
         Resolved::Elsewhere(_) => {
             let text = format!("server `{}` is not a program: it is reached over HTTP", server.name);
-            Err(Plain::new(Kind::Usage, text).hint("loom proxy, which reaches all servers").into())
+            Err(Plain::new(Kind::Usage, text).hint("loom proxy").into())
         }
     }
 }

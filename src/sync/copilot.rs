@@ -28,7 +28,7 @@ pub const TARGET: Target = Target {
     checked: "2026-11-23",
     files,
     stale: &[],
-    health: Some(Health { args: &["mcp", "list"], good: "loom", connects: false, waiting: "" }),
+    health: Some(Health { args: &["mcp", "list"], good: "(", connects: false, waiting: "" }),
     notes: |_| Vec::new(),
 };
 

@@ -128,6 +128,7 @@ mod tests {
             ("codex", "Name  Command  Status\nloom  /l  proxy  -  enabled\n", Sight::Read),
             ("codex", "Error loading config.toml: invalid transport\n", Sight::Failed),
             ("amp", "loom (user settings): connected (4 tools: a, b)\n", Sight::Connected),
+            ("copilot", "User servers:\n  loom (local)\n", Sight::Read),
             ("qwen", "", Sight::Failed),
         ] {
             assert_eq!(judge(health(name), said, "loom").sight, want, "{name}: {said}");
