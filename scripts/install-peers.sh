@@ -45,7 +45,7 @@ rm -f "$cache/installed"
 echo "installing the npm peers into $cache/npm"
 npm_ci "$here" "$cache/npm"
 # Without scripts: some compile optional parts that no test uses. The one that puts a program in its place is run here.
-echo "installing the AI clients into $cache/clients (1.5 GB)"
+echo "installing the AI clients into $cache/clients (1.9 GB)"
 npm_ci "$here/clients" "$cache/clients" --ignore-scripts
 node "$cache/clients/node_modules/@anthropic-ai/claude-code/install.cjs" </dev/null || fail "claude's install.cjs failed" "see the lines above"
 if [ "$(uname -sm)" = "Linux x86_64" ] && [ ! -x "$cache/clients/node_modules/opencode-linux-x64-baseline/bin/opencode" ]; then

@@ -137,10 +137,7 @@ impl Switch {
             instance.calls.leave(call, *session, Instant::now());
         }
         // The handshake must not be cancelled.
-        if let (Some(_), Some(channel), false) =
-            (&open.sent, &instance.channel, open.asker == Asker::Initialize)
-        {
-            channel.give_up(call);
+        if open.sent.is_some() && instance.channel.is_some() && open.asker != Asker::Initialize {
             let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
             reply::notification(instance.out.tail(), "notifications/cancelled", &params);
             self.dirty_instances.insert(id);
@@ -244,7 +241,7 @@ impl Switch {
         let calls = self.instances.values().filter_map(|instance| instance.calls.first_deadline());
         let lists = self.sessions.values().flat_map(|session| &session.lists).map(|list| list.deadline);
         let roots = self.sessions.values().filter_map(|session| match session.roots {
-            Roots::Asked { until } => Some(until),
+            Roots::Asked { until, .. } => Some(until),
             Roots::Folder | Roots::Known { .. } => None,
         });
         calls.chain(lists).chain(roots).min()

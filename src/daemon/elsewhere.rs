@@ -15,7 +15,7 @@ use crate::mcp::catalog::Kind;
 use crate::registry::launch::Address;
 use crate::upstream::calls::Asker;
 use crate::upstream::channel::Channel;
-use crate::upstream::http::{self, Command, Endpoint, Event, Failure};
+use crate::upstream::http::{self, Endpoint, Event, Failure};
 use crate::upstream::instance::{Demand, InstanceId, Order};
 use crate::upstream::life::{End, ServerState, Trouble};
 use crate::wire::code::{self, Code};
@@ -44,7 +44,7 @@ pub async fn live(
     wake: &Rc<Notify>,
     address: Address,
 ) -> Result<(), LifeEnd> {
-    let (tell, told) = mpsc::unbounded_channel::<Command>();
+    let (tell, told) = mpsc::unbounded_channel();
     let values = shared.borrow().environment.values.clone();
     let env = Box::new(move |name: &str| values.get(name).cloned());
     let endpoint = Endpoint { url: address.url, headers: address.headers, env };

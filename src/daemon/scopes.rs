@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::asks::Ask;
 use super::local::ListKind;
 use super::request::Refusal;
-use super::session::{Session, SessionId};
+use super::session::SessionId;
 use super::switch::Switch;
 use crate::registry::spec::Sharing;
 use crate::upstream::instance::{Instance, Scope};
@@ -24,7 +24,11 @@ const SHARED: &str = r#"{"sampling":{"context":{},"tools":{}},"elicitation":{"fo
 const WORKSPACE: &str = r#"{"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}}}"#;
 
 /// How long a client has from the beginning of its handshake until its roots are known.
-const ROOTS_WAIT: Duration = Duration::from_secs(5);
+const ROOTS_WAIT: Duration = Duration::from_secs(15);
+/// A daemon that looks so much too late was kept busy, and may have the answer unread.
+const LATE: Duration = Duration::from_millis(100);
+/// In which case it has this time to read it.
+const READ_WAIT: Duration = Duration::from_secs(1);
 /// Requests of one client that wait for its roots, in bytes.
 const HELD_MAX: usize = 16 << 20;
 
@@ -35,7 +39,11 @@ pub enum Roots {
     #[default]
     Folder,
     /// It is asked; until then requests wait for the answer.
-    Asked { until: Instant },
+    Asked {
+        until: Instant,
+        /// That was put off once.
+        late: bool,
+    },
     /// The form in which equal folders are equal texts, and the result of `roots/list` as it came.
     Known { key: Rc<str>, text: Rc<str> },
 }
@@ -103,7 +111,7 @@ impl Switch {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if wanted && session.capabilities.has("roots") {
             let until = Instant::now() + ROOTS_WAIT;
-            session.roots = Roots::Asked { until };
+            session.roots = Roots::Asked { until, late: false };
             self.clock.note(until);
         }
     }
@@ -118,10 +126,18 @@ impl Switch {
 
     /// Clients that do not tell their roots in time count by their folders.
     pub fn expire_roots(&mut self, now: Instant) {
-        let late = |session: &Session| matches!(session.roots, Roots::Asked { until } if until <= now);
-        let ids: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, session)| late(session)).map(|(id, _)| *id).collect();
-        for id in ids {
+        let mut late = Vec::new();
+        for (id, session) in &mut self.sessions {
+            match session.roots {
+                Roots::Asked { until, late: false } if until + LATE < now => {
+                    session.roots = Roots::Asked { until: now + READ_WAIT, late: true };
+                    self.clock.note(now + READ_WAIT);
+                }
+                Roots::Asked { until, .. } if until <= now => late.push(*id),
+                _ => {}
+            }
+        }
+        for id in late {
             self.roots_answered(id, None);
         }
     }

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::http::Command;
 use crate::wire::outbox::Outbox;
 
 #[derive(Clone)]
 pub enum Channel {
     Pipe(Rc<pipe::Sender>),
-    Http(UnboundedSender<Command>),
+    Http(UnboundedSender<Vec<u8>>),
 }
 
 impl Channel {
@@ -29,7 +28,7 @@ impl Channel {
                 Channel::Http(tell) => {
                     let pending = out.pending();
                     let end = memchr::memchr(b'\n', pending).map_or(pending.len(), |end| end + 1);
-                    if tell.send(Command::Line(pending[..end].to_vec())).is_err() {
+                    if tell.send(pending[..end].to_vec()).is_err() {
                         return false;
                     }
                     end
@@ -38,13 +37,5 @@ impl Channel {
             out.wrote(written);
         }
         false
-    }
-
-    /// Nobody waits any more for the answer to this request of ours.
-    pub fn give_up(&self, call: u64) {
-        if let Channel::Http(tell) = self {
-            // A transport that has ended has nothing to give up.
-            let _ = tell.send(Command::GiveUp(call.to_string().into_bytes()));
-        }
     }
 }

@@ -154,6 +154,42 @@ pub fn kilocode(_: &str) -> Agent {
     }
 }
 
+/// Of a home that sync keeps, like Gemini CLI. Hides tools behind a search of its own until its model asks for them.
+pub fn qwen(model: &str) -> Agent {
+    Agent {
+        program: ".bin/qwen",
+        hint: "qwen",
+        prefix: "mcp__loom__",
+        closing: "",
+        file: (
+            ".qwen/settings.json",
+            "{\n  // mine\n  \"privacy\": {\"usageStatisticsEnabled\": false}\n}\n".into(),
+        ),
+        list: words(&["mcp", "list"]),
+        listed: "Connected",
+        run: Vec::new(),
+        env: vec![("OPENAI_API_KEY", "none".into()), ("OPENAI_BASE_URL", format!("{model}/v1"))],
+    }
+}
+
+/// Its models are its makers' only. Its health command wants a key, which it shows to nobody but the address given.
+pub fn amp(model: &str) -> Agent {
+    Agent {
+        program: "@ampcode/cli-linux-x64/amp",
+        hint: "amp",
+        prefix: "loom__",
+        closing: "",
+        file: (
+            ".config/amp/settings.json",
+            "{\n  // mine\n  \"amp.notifications.enabled\": false,\n}\n".into(),
+        ),
+        list: words(&["mcp", "doctor"]),
+        listed: "connected",
+        run: Vec::new(),
+        env: vec![("AMP_API_KEY", "none".into()), ("AMP_URL", model.into())],
+    }
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

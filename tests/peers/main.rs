@@ -1,11 +1,12 @@
 //! Real servers through loom, seen by real SDKs: what each server lists, answers, asks and tells directly, it does through
-//! loom (`matrix`). Real AI clients complete calls through it (`clients`). `scripts/install-peers.sh` installs them all;
-//! without that every test here fails and says so.
+//! loom (`matrix`). Real AI clients complete calls through it (`clients`) and start servers as it tells them (`direct`).
+//! `scripts/install-peers.sh` installs them all; without that every test here fails and says so.
 
 mod agents;
 mod clients;
 mod dialect;
 mod difference;
+mod direct;
 mod document;
 mod everything;
 mod installed;

@@ -68,9 +68,8 @@ impl Session {
     pub fn verified(home: &TestHome, installed: &Installed, agent: &Agent) -> String {
         let program = installed.client(agent.program);
         let folder = program.parent().expect("a program is in a folder");
-        let path = std::env::var("PATH").unwrap_or_default();
         let mut command = home.command(loom_binary());
-        command.env("PATH", format!("{}:{path}", folder.display()));
+        command.env("PATH", format!("{}:{}", folder.display(), installed.path()));
         command.envs(agent.env.iter().map(|(name, value)| (name, value)));
         let output = home.finish(command.args(["sync", agent.hint, "--verify"]));
         assert!(output.status.success(), "{output:?}");
@@ -125,6 +124,7 @@ fn configure(home: &TestHome, agent: &Agent, mode: &str) {
 /// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.
 fn program(home: &TestHome, installed: &Installed, agent: &Agent, model: &str) -> Command {
     let mut command = home.command(installed.client(agent.program));
+    command.env("PATH", installed.path());
     let temporary = home.path().join("tmp");
     fs::create_dir_all(&temporary).expect("the home can be written");
     command.env("TMPDIR", temporary);

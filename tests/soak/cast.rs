@@ -25,6 +25,8 @@ pub struct Role {
     pub fleeting: bool,
     /// Its lists change.
     pub changing: bool,
+    /// It is reached over HTTP.
+    pub remote: bool,
 }
 
 pub const SERVERS: usize = 20;
@@ -52,15 +54,24 @@ fn role(number: usize) -> Role {
         frail: matches!(number, 2 | 3 | 5 | 7 | 9 | 12 | 15 | 18),
         fleeting: matches!(number, 14..=16),
         changing: matches!(number, 0 | 2 | 4 | 14 | 19),
+        remote: matches!(number, 1 | 10 | 18 | 19),
     }
 }
 
-/// The entries of these servers; `color` makes a process another one.
-pub fn registry<'a>(present: impl Iterator<Item = (&'a Role, u64)>, program: &Path, folder: &Path) -> String {
+/// The entries of these servers; `color` makes a process another one. `url`: where those over HTTP are.
+pub fn registry<'a>(
+    present: impl Iterator<Item = (&'a Role, u64)>,
+    program: &Path,
+    folder: &Path,
+    url: impl Fn(&str) -> String,
+) -> String {
     let mut text = String::from("version: 1\nservers:\n");
     for (role, color) in present {
         let args = ["serve", &role.name, &folder.to_string_lossy(), &color.to_string()];
-        let mut entry = format!("command: {program:?}, args: {args:?}");
+        let mut entry = match role.remote {
+            true => format!("url: {:?}", url(&role.name)),
+            false => format!("command: {program:?}, args: {args:?}"),
+        };
         entry += match role.sharing {
             Sharing::Everybody => "",
             Sharing::Client => ", instance: per-client",

@@ -11,6 +11,7 @@ use super::cast;
 use super::client::{Abilities, Actor};
 use super::faults::Faults;
 use super::processes::Processes;
+use super::remote::Remote;
 use super::say;
 use super::support::home::{TestHome, loom_binary};
 use super::world::{Phase, World};
@@ -27,6 +28,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Director {
     pub home: TestHome,
     pub world: Arc<World>,
+    pub remotes: Vec<Remote>,
     clients: Vec<JoinHandle<()>>,
 }
 
@@ -38,10 +40,13 @@ pub fn run(seed: u64, length: Duration) {
     std::fs::create_dir(&folder).expect("the home can be written");
     let world = Arc::new(World::new(seed, folder));
     let mut faults = Faults::new(seed);
-    faults.write_registry(&home, &world);
+    let far = world.roles.iter().filter(|role| role.remote);
+    let remotes = far.map(|role| Remote::start(&role.name, world.folder.clone(), home.path().to_owned()));
+    let remotes: Vec<Remote> = remotes.collect();
+    faults.write_registry(&home, &world, &remotes);
     home.loom_ok(&["start"]);
     let mut processes = Processes::new(&home);
-    let mut director = Director { home, world, clients: Vec::new() };
+    let mut director = Director { home, world, remotes, clients: Vec::new() };
     let mut audit = Audit::default();
     director.clients = (0..CLIENTS).map(|number| director.begin_client(number)).collect();
     let began = Instant::now();
@@ -53,7 +58,7 @@ pub fn run(seed: u64, length: Duration) {
         director.world.enter(Phase::Traffic);
         faults.play(&director, scene);
         director.bring_to_rest(&mut faults, &mut audit);
-        processes.compare(&director.home, &director.world.roles, CLIENTS);
+        processes.compare(&director.home, &director.world.roles, CLIENTS, &director.remotes);
         scenes += 1;
         say(&format!(
             "soak: {:5.0} s, scene {scenes}, {}",
@@ -127,7 +132,7 @@ impl Director {
                 panic!("{}", self.world.failure().unwrap_or_else(|| "a client has ended: see above".into()));
             }
         }
-        processes.compare(&self.home, &self.world.roles, 0);
+        processes.compare(&self.home, &self.world.roles, 0, &self.remotes);
     }
 }
 
@@ -137,7 +142,8 @@ pub fn program() -> std::path::PathBuf {
 }
 
 /// The text of the registry with these servers.
-pub fn registry(world: &World, colors: &[Option<u64>], program: &Path) -> String {
+pub fn registry(world: &World, colors: &[Option<u64>], program: &Path, remotes: &[Remote]) -> String {
     let present = world.roles.iter().zip(colors).filter_map(|(role, color)| Some((role, (*color)?)));
-    cast::registry(present, program, &world.folder)
+    let url = |name: &str| remotes.iter().find(|remote| remote.name() == name).map(Remote::url);
+    cast::registry(present, program, &world.folder, |name| url(name).expect("each has been started"))
 }

@@ -9,6 +9,7 @@ use super::chance::Chance;
 use super::director::{Director, program, registry};
 use super::ledger::{Fault, Mark};
 use super::processes;
+use super::remote::Remote;
 use super::support::home::{TestHome, kill, wait_until};
 use super::world::World;
 
@@ -43,8 +44,8 @@ impl Faults {
         format!("{:?}", self.counts)
     }
 
-    pub fn write_registry(&self, home: &TestHome, world: &World) {
-        home.registry(&registry(world, &self.colors, &program()));
+    pub fn write_registry(&self, home: &TestHome, world: &World, remotes: &[Remote]) {
+        home.registry(&registry(world, &self.colors, &program(), remotes));
     }
 
     /// Makes faults for so long.
@@ -66,7 +67,8 @@ impl Faults {
 
     fn make_one(&mut self, director: &Director) {
         let what = match self.chance.below(100) {
-            0..=49 => self.kill_server(director),
+            0..=39 => self.kill_server(director),
+            40..=49 => self.cut_streams(director),
             50..=54 => self.restart_server(director),
             // In the end one daemon lives long: what it gathers must show.
             55..=69 if self.daemon_stays => return,
@@ -94,6 +96,12 @@ impl Faults {
         kill(*self.chance.pick(&living));
         director.world.ledger.end(mark);
         "kill server"
+    }
+
+    /// Nothing may be lost of it: every stream can be continued.
+    fn cut_streams(&mut self, director: &Director) -> &'static str {
+        self.chance.pick(&director.remotes).cut();
+        "cut streams"
     }
 
     fn kill_daemon(&mut self, director: &Director) -> &'static str {
@@ -150,7 +158,7 @@ impl Faults {
                 if before.is_some() { "change server" } else { "add server" }
             }
         };
-        self.write_registry(&director.home, &director.world);
+        self.write_registry(&director.home, &director.world, &director.remotes);
         if self.chance.percent(50) {
             director.home.loom_ok(&["reload"]);
         }
@@ -162,7 +170,7 @@ impl Faults {
         for color in &mut self.colors {
             color.get_or_insert(self.last_color);
         }
-        self.write_registry(&director.home, &director.world);
+        self.write_registry(&director.home, &director.world, &director.remotes);
         director.home.loom_ok(&["reload"]);
         for mark in self.unsettled.drain(..) {
             director.world.ledger.end(mark);

@@ -18,6 +18,7 @@ mod ledger;
 mod lists;
 mod play;
 mod processes;
+mod remote;
 mod server;
 mod texts;
 mod world;

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::cast::{Role, Sharing};
+use super::remote::Remote;
 use super::support::home::{TestHome, wait_until};
 
 /// Scenes that count as warm-up.
@@ -14,6 +15,8 @@ const MORE: u64 = 8 * 1024;
 const MOST: u64 = 96 * 1024;
 /// Descriptors that come and go: a command's connection, the registry's watcher, a catalog being written.
 const SOME: usize = 8;
+/// Connections to one server over HTTP that are kept.
+const FAR: usize = 33;
 /// Workspaces, and the folder of clients without roots.
 const WORKSPACES: usize = 4;
 /// What is to be given back is given back in this time.
@@ -67,9 +70,10 @@ impl Processes {
     }
 
     /// Nothing is under way; so many clients are there.
-    pub fn compare(&mut self, home: &TestHome, roles: &[Role], clients: usize) {
+    pub fn compare(&mut self, home: &TestHome, roles: &[Role], clients: usize, remotes: &[Remote]) {
         let mut faults = Vec::new();
         let fine = wait_until(PATIENCE, || {
+            remotes.iter().for_each(Remote::forget_abandoned);
             faults = self.differences(home, roles, clients);
             faults.is_empty()
         });
@@ -102,7 +106,9 @@ impl Processes {
         faults.extend(self.proxies.look(0, proxies_held));
         // Three pipes, and one that tells of its end.
         let children = children(daemon);
-        let most = self.bare + 4 * children.len() + proxies.len() + SOME;
+        let is_remote = |name: &str| roles.iter().any(|role| role.remote && role.name == name);
+        let far = servers(home).iter().filter(|(name, _)| is_remote(name)).count();
+        let most = self.bare + 4 * children.len() + FAR * far + proxies.len() + SOME;
         if descriptors(daemon) > most {
             faults
                 .push(format!("the daemon has {} descriptors, at most {most} are due", descriptors(daemon)));
@@ -148,7 +154,9 @@ fn too_many(home: &TestHome, roles: &[Role], clients: usize) -> Vec<String> {
         Sharing::Client => clients,
         Sharing::Workspace => clients.min(WORKSPACES),
     };
-    let over = roles.iter().filter(|role| running.get(&role.name).is_some_and(|count| *count > most(role)));
+    // The sessions of a daemon that was killed are there for a while.
+    let roles = roles.iter().filter(|role| !role.remote);
+    let over = roles.filter(|role| running.get(&role.name).is_some_and(|count| *count > most(role)));
     over.map(|role| format!("{} processes of {}", running[&role.name], role.name)).collect()
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::Failure;
 use super::answer::{self, Kind};
 use super::client::broken;
+use super::lanes::Arrival;
 use super::legacy::{self, Opened};
 use super::listen::{self, Pace, Shut};
 use super::session::Session;
@@ -33,16 +34,18 @@ pub struct Old {
     pub line: Bytes,
 }
 
-/// Sends a request and sees to its answer. `introduces`: it is an `initialize`.
+/// Sends a request and sees to its answer. `introduces`: it is an `initialize`. `arrival` is told when the server begins to
+/// answer.
 pub async fn ask(
     talk: Rc<Talk>,
     line: Bytes,
     id: Vec<u8>,
     session: Session,
     introduces: bool,
+    arrival: Rc<Arrival>,
 ) -> Option<Old> {
     let first = introduces && !session.was_open();
-    let mut ask = Ask { talk: &talk, session, id: &id, introduces, answered: false };
+    let mut ask = Ask { talk: &talk, session, id: &id, introduces, arrival: &arrival, answered: false };
     let failure = ask.run(line.clone()).await.err().filter(|_| !ask.answered)?;
     // What a server that knows only the old transport says to a POST.
     if first
@@ -68,6 +71,7 @@ struct Ask<'a> {
     /// Raw JSON.
     id: &'a [u8],
     introduces: bool,
+    arrival: &'a Arrival,
     answered: bool,
 }
 
@@ -77,6 +81,7 @@ impl Ask<'_> {
         let mut request = site.post(&site.uri, ACCEPT, line);
         self.session.mark(&mut request);
         let response = site.send(request).await?;
+        self.arrival.tell();
         let status = response.status();
         if !status.is_success() {
             let (body, failure) = self.talk.refused(&self.session, response, self.id).await;

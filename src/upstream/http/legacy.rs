@@ -12,13 +12,13 @@ use hyper::{Method, Uri};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
+use super::Failure;
 use super::answer::{self, Kind};
 use super::ask::owner;
 use super::client::broken;
-use super::lanes::{Lanes, Next};
+use super::lanes::{Lanes, Next, is_built_on};
 use super::site::{Role, Site, role};
 use super::sse::{Item, Parser};
-use super::{Command, Failure};
 use crate::wire::LINE_MAX;
 use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
@@ -78,7 +78,7 @@ pub async fn serve(
     site: &Rc<Site>,
     opened: Opened,
     first: Bytes,
-    outgoing: &mut UnboundedReceiver<Command>,
+    outgoing: &mut UnboundedReceiver<Vec<u8>>,
 ) -> Result<(), String> {
     let open = Open::default();
     let target = Rc::new(opened.target);
@@ -88,10 +88,6 @@ pub async fn serve(
     loop {
         match lanes.next(outgoing).await {
             Next::Line(line) => dispatch(site, &target, line.into(), &open, &mut lanes),
-            Next::GiveUp(id) => {
-                open.borrow_mut().remove(&id[..]);
-                lanes.give_up(&id);
-            }
             Next::Done(Done::Posted) => {}
             Next::Done(Done::Ended(text)) => {
                 drop(lanes);
@@ -117,7 +113,7 @@ fn dispatch(site: &Rc<Site>, target: &Rc<Uri>, line: Bytes, open: &Open, lanes: 
         Role::Request(id) => {
             open.borrow_mut().insert(Id::from(id), line.clone());
             let (open, key) = (open.clone(), id.to_vec());
-            lanes.request(id, async move {
+            lanes.request(id, Rc::default(), async move {
                 let sent = post(&site, &target, line.clone()).await;
                 // The answer may have come first.
                 if let Err(failure) = sent
@@ -127,16 +123,26 @@ fn dispatch(site: &Rc<Site>, target: &Rc<Uri>, line: Bytes, open: &Open, lanes: 
                 }
                 Done::Posted
             });
-        }
-        Role::Answer(_) | Role::Other => lanes.in_order(async move {
-            let sent = timeout(ACCEPT_WAIT, post(&site, &target, line.clone())).await;
-            let late = || Err(Failure::Cut(format!("{} did not accept it in time", site.name())));
-            if let Err(failure) = sent.unwrap_or_else(|_| late()) {
-                site.failed(line, failure);
+            if envelope.method.clone().is_some_and(|method| is_built_on(&text[method])) {
+                lanes.until_arrived(id, Done::Posted);
             }
-            Done::Posted
-        }),
+        }
+        Role::Cancellation(id) => {
+            open.borrow_mut().remove(id);
+            lanes.take_back(id, tell(site, target, line));
+        }
+        Role::Answer(_) | Role::Other => lanes.in_order(tell(site, target, line)),
     }
+}
+
+/// Sends what has no answer.
+async fn tell(site: Rc<Site>, target: Rc<Uri>, line: Bytes) -> Done {
+    let sent = timeout(ACCEPT_WAIT, post(&site, &target, line.clone())).await;
+    let late = || Err(Failure::Cut(format!("{} did not accept it in time", site.name())));
+    if let Err(failure) = sent.unwrap_or_else(|_| late()) {
+        site.failed(line, failure);
+    }
+    Done::Posted
 }
 
 async fn post(site: &Site, target: &Uri, line: Bytes) -> Result<(), Failure> {

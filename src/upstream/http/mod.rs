@@ -2,7 +2,7 @@
 //! (2024-11-05) for servers that know only that.
 //!
 //! It moves JSON-RPC messages and knows nothing of calls, clients or deadlines: whoever asked holds the deadline
-//! and says [`Command::GiveUp`]. It says of every message whether it surely did not arrive, and never sends one
+//! and takes the request back with `notifications/cancelled`. It says of every message whether it surely did not arrive, and never sends one
 //! twice that might have. Values of headers, and what follows `?` in the URL, may be secret: they are in no text
 //! that comes from here.
 //!
@@ -46,17 +46,6 @@ pub struct Endpoint {
     pub env: Lookup,
 }
 
-/// What the transport is told.
-pub enum Command {
-    /// A JSON-RPC message for the server, with or without its newline. Requests and cancellations go side by side;
-    /// other notifications, and answers, are accepted by the server before later lines are sent, or have had their
-    /// time.
-    Line(Vec<u8>),
-    /// Nobody waits for the answer to this request any more (its id as raw JSON): no further event is about it.
-    /// The server is not told: that is what `notifications/cancelled` is for.
-    GiveUp(Vec<u8>),
-}
-
 /// What the transport has to say.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -93,7 +82,11 @@ pub enum Failure {
     TooLarge(String),
 }
 
-/// Serves one server until `outgoing` closes: then the session is ended, and what is under way is dropped
+/// Serves one server. `outgoing`: JSON-RPC messages for it, each with or without its newline. Requests go side by side;
+/// a cancellation follows its request, whose answer is then no longer waited for; other notifications, and answers, are
+/// accepted by the server before later lines are sent, or have had their time.
+///
+/// Ends when `outgoing` closes: then the session is ended, and what is under way is dropped
 /// without a word. An error, with a text for people, means that the transport can do no more (a wrong URL or
 /// header, no certificates: then no line has been taken; or the stream of an old server ended: then all lines
 /// still open or queued have failed).
@@ -101,7 +94,7 @@ pub enum Failure {
 /// `event` is called on this thread between awaits; it must not wait. It may send commands.
 pub async fn run(
     endpoint: Endpoint,
-    mut outgoing: UnboundedReceiver<Command>,
+    mut outgoing: UnboundedReceiver<Vec<u8>>,
     event: impl FnMut(Event<'_>) + 'static,
 ) -> Result<(), String> {
     let site = Rc::new(Site::new(endpoint, event).await?);
@@ -111,10 +104,8 @@ pub async fn run(
     };
     if let Err(text) = &ended {
         outgoing.close();
-        while let Ok(command) = outgoing.try_recv() {
-            if let Command::Line(line) = command {
-                site.failed(line.into(), Failure::Unsent(text.clone()));
-            }
+        while let Ok(line) = outgoing.try_recv() {
+            site.failed(line.into(), Failure::Unsent(text.clone()));
         }
     }
     ended

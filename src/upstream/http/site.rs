@@ -38,7 +38,9 @@ pub enum Role<'a> {
     Request(&'a [u8]),
     /// Its raw id.
     Answer(&'a [u8]),
-    /// A notification, or anything without an id that could be used.
+    /// Takes back the request with this raw id.
+    Cancellation(&'a [u8]),
+    /// Another notification, or anything without an id that could be used.
     Other,
 }
 
@@ -195,8 +197,19 @@ pub fn role<'a>(envelope: &Envelope, text: &'a [u8]) -> Role<'a> {
     match id {
         Some(id) if envelope.method.is_some() => Role::Request(id),
         Some(id) => Role::Answer(id),
-        None => Role::Other,
+        None => cancelled(envelope, text).map_or(Role::Other, Role::Cancellation),
     }
+}
+
+/// The request that a notification takes back.
+fn cancelled<'a>(envelope: &Envelope, text: &'a [u8]) -> Option<&'a [u8]> {
+    let method = &text[envelope.method.clone()?];
+    let params = &text[envelope.params.clone()?];
+    if method != br#""notifications/cancelled""# {
+        return None;
+    }
+    let [id] = scan::members(params, ["requestId"]).ok()?;
+    Some(&params[id?])
 }
 
 fn target(url: &str) -> Result<Uri, String> {

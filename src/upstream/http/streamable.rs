@@ -9,14 +9,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::Failure;
 use super::answer::{self, Kind};
 use super::ask::{self, ACCEPT, Old};
-use super::lanes::{Lanes, Next};
+use super::lanes::{Arrival, Lanes, Next, is_built_on};
 use super::listen;
 use super::session::Session;
 use super::site::{Role, Site, role};
 use super::talk::Talk;
-use super::{Command, Failure};
 use crate::wire::scan;
 
 /// How long a server has to accept a notification or an answer of ours.
@@ -39,7 +39,7 @@ enum Done {
     Old(Old),
 }
 
-pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Command>) -> End {
+pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Vec<u8>>) -> End {
     let talk = Rc::new(Talk::new(site.clone()));
     let mut lanes = Lanes::new();
     let mut listener: Option<AbortHandle> = None;
@@ -51,7 +51,6 @@ pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Command>) -
                     listener.abort();
                 }
             }
-            Next::GiveUp(id) => lanes.give_up(&id),
             Next::Done(Done::Nothing) => {}
             Next::Done(Done::Introduced) => {
                 let session = talk.session.borrow().clone();
@@ -99,13 +98,15 @@ fn dispatch(talk: &Rc<Talk>, line: Bytes, lanes: &mut Lanes<Done>) -> bool {
     let session = talk.session.borrow().clone();
     match role {
         Role::Request(id) => {
-            let asking = ask::ask(talk.clone(), line.clone(), id.to_vec(), session, anew);
-            lanes.request(id, async { asking.await.map_or(Done::Nothing, Done::Old) });
+            let arrival = Rc::<Arrival>::default();
+            let asking = ask::ask(talk.clone(), line.clone(), id.to_vec(), session, anew, arrival.clone());
+            lanes.request(id, arrival, async { asking.await.map_or(Done::Nothing, Done::Old) });
+            if is_built_on(method) {
+                lanes.until_arrived(id, Done::Nothing);
+            }
         }
-        // Its request has been sent before; a server that is slow with it must not hold up others.
-        Role::Other if method == br#""notifications/cancelled""# => {
-            lanes.beside(tell(talk.clone(), line.clone(), session, false));
-        }
+        // A server that is slow with it must not hold up others.
+        Role::Cancellation(id) => lanes.take_back(id, tell(talk.clone(), line.clone(), session, false)),
         Role::Answer(_) | Role::Other => {
             let introduces = method == br#""notifications/initialized""#;
             lanes.in_order(tell(talk.clone(), line.clone(), session, introduces));

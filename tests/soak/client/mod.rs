@@ -62,6 +62,8 @@ enum Timer {
     Reply(String),
     /// A task is asked about.
     AskTask(String),
+    /// A script is over.
+    Forget(String),
     /// A list is asked for, by its kind.
     List(usize),
 }
@@ -268,6 +270,7 @@ impl Actor {
                 }
                 Timer::List(kind) => self.later(LIST_AGAIN_MS, Timer::List(kind)),
                 Timer::AskTask(nonce) => self.ask_about_task(&nonce),
+                Timer::Forget(nonce) => self.forget_course(&nonce),
             }
         }
     }

@@ -13,6 +13,8 @@ use super::params::Twin;
 use super::pending::{Pending, Want};
 use super::{Actor, Timer};
 
+/// Over HTTP the last of what a task says may come so much later than its result.
+const LATE_MS: u64 = 2000;
 const STATES: [&str; 4] = ["working", "completed", "failed", "cancelled"];
 
 #[derive(Clone, Debug)]
@@ -119,8 +121,10 @@ impl Actor {
         let Some(task) = self.tasks.get(nonce).cloned() else { return Err("no such task".into()) };
         if pending.method == "tasks/result" {
             self.task_result(nonce, &task, result)?;
+            // Over HTTP what belongs to no request comes on another stream, and may come later.
+            let may_lack = task.cancelled || self.world.roles[task.server].remote;
             if let Some(missing) = self.missing(nonce)
-                && !task.cancelled
+                && !may_lack
             {
                 return Err(format!("the task is over, but it lacks {missing}"));
             }
@@ -142,11 +146,13 @@ impl Actor {
         if text != flat(&texts::task(&id, nonce, state)) {
             return Err("another task than the server's".into());
         }
-        let goes_on = task.state == "working" || task.state == state;
+        // Over HTTP what is told by itself and what is answered are in no order.
+        let late = state == "working" && self.world.roles[task.server].remote;
+        let goes_on = late || task.state == "working" || task.state == state;
         if !goes_on || (state == "cancelled" && !task.cancelled) {
             return Err(format!("{state} after {}", task.state));
         }
-        if let Some(task) = self.tasks.get_mut(nonce) {
+        if let Some(task) = self.tasks.get_mut(nonce).filter(|task| task.state == "working") {
             task.state = state;
         }
         if state != "working" {
@@ -203,6 +209,15 @@ impl Actor {
         };
         let nonce = row.id.split_once(':').map_or("", |(_, nonce)| nonce).to_owned();
         if !self.tasks.contains_key(&nonce) {
+            // On its stream the answer to the call may come later.
+            let begins = |one: &Pending| matches!(one.want, Want::NewTask) && one.nonce == nonce;
+            if self
+                .open
+                .values()
+                .any(|one| begins(one) && one.server.is_some_and(|at| self.world.roles[at].remote))
+            {
+                return;
+            }
             self.differ("the state of a task that is not this client's");
         }
         if let Err(fault) = self.task_state(&nonce, params) {
@@ -229,6 +244,9 @@ impl Actor {
         self.task_rests(nonce);
         if let Some(task) = self.tasks.get_mut(nonce) {
             task.over = true;
+            if self.world.roles[task.server].remote {
+                return self.later(LATE_MS, Timer::Forget(nonce.to_owned()));
+            }
         }
         self.forget_course(nonce);
     }

@@ -61,8 +61,16 @@ pub fn begin_events(mut stream: &TcpStream, headers: &str) -> io::Result<()> {
 }
 
 /// A part of a stream of events.
-pub fn say(mut stream: &TcpStream, text: &str) -> io::Result<()> {
-    stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+pub fn say(stream: &TcpStream, text: &str) -> io::Result<()> {
+    say_bytes(stream, text.as_bytes())
+}
+
+/// The same, whatever the bytes are.
+pub fn say_bytes(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    stream.write_all(&chunk)
 }
 
 /// The end of a stream of events, as it should be.

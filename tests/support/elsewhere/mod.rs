@@ -3,7 +3,7 @@
 //! `/mcp` is streamable HTTP, `/sse` the transport before it. Its tool `note` answers the text that it gets, and a
 //! tool of any other name does the same.
 
-mod http;
+pub mod http;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

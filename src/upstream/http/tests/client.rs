@@ -4,9 +4,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::super::{Command, Endpoint, Event, Failure, Lookup, run};
+use super::super::{Endpoint, Event, Failure, Lookup, run};
 use super::PATIENCE;
 use super::server::{Asked, Server};
+use super::taken_back;
 
 #[derive(Debug, PartialEq)]
 pub enum Got {
@@ -17,7 +18,7 @@ pub enum Got {
 }
 
 pub struct Client {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<Vec<u8>>,
     pub events: mpsc::UnboundedReceiver<Got>,
     running: JoinHandle<Result<(), String>>,
 }
@@ -76,11 +77,11 @@ impl Client {
     }
 
     pub fn say(&self, line: impl Into<String>) {
-        self.commands.send(Command::Line(line.into().into_bytes())).unwrap();
+        self.commands.send(line.into().into_bytes()).unwrap();
     }
 
-    pub fn give_up(&self, id: &str) {
-        self.commands.send(Command::GiveUp(id.as_bytes().to_vec())).unwrap();
+    pub fn take_back(&self, id: &str) {
+        self.say(taken_back(id));
     }
 
     pub async fn next(&mut self) -> Got {

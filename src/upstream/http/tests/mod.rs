@@ -22,6 +22,12 @@ fn drive(test: impl Future<Output = ()>) {
     assert!(ended.is_ok(), "the test hangs");
 }
 
+fn taken_back(id: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"reason":"no","requestId":{id}}}}}"#
+    )
+}
+
 fn call(id: u32) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"x"}}}}"#)
 }

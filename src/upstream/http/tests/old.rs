@@ -65,9 +65,10 @@ fn the_end_of_the_stream_is_the_end_of_all() {
         client.say(call(1));
         client.say(call(2));
         let (one, two) = (server.next().await, server.next().await);
-        client.give_up("2");
+        client.take_back("2");
         let (one, two) = if one.body == call(1) { (one, two) } else { (two, one) };
         two.abandoned().await;
+        server.next().await.accept();
         one.accept();
         drop(stream);
         assert!(matches!(client.next().await, Got::Failed(line, Failure::Cut(_)) if line == call(1)));

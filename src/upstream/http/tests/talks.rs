@@ -2,7 +2,7 @@
 
 use super::client::{Client, Got, INITIALIZE, INITIALIZED};
 use super::server::Server;
-use super::{call, drive, result};
+use super::{call, drive, result, taken_back};
 use crate::upstream::http::Failure;
 use crate::wire::LINE_MAX;
 
@@ -117,7 +117,7 @@ fn a_stream_may_carry_other_messages_first_and_an_answer_may_take_its_time() {
 }
 
 #[test]
-fn a_request_that_nobody_waits_for_is_dropped_without_a_word() {
+fn a_request_that_is_taken_back_is_dropped_and_the_server_told_after_it() {
     drive(async {
         let mut server = Server::start().await;
         let mut client = Client::open(&mut server, "s").await;
@@ -125,9 +125,15 @@ fn a_request_that_nobody_waits_for_is_dropped_without_a_word() {
         client.say(call(2));
         let (one, two) = (server.next().await, server.next().await);
         let (one, two) = if one.body == call(1) { (one, two) } else { (two, one) };
-        client.give_up("1");
-        client.give_up("99");
+        client.take_back("1");
+        client.take_back("99");
+        let other = server.next().await;
+        assert_eq!(other.body, taken_back("99"));
+        other.accept();
         one.abandoned().await;
+        let told = server.next().await;
+        assert_eq!(told.body, taken_back("1"));
+        told.accept();
         two.json(result(2));
         assert_eq!(client.message().await, result(2));
         assert!(client.events.is_empty());
