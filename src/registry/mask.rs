@@ -84,6 +84,7 @@ fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
         let at = from + at;
         let hidden = match char {
             ':' if text[at..].starts_with("://") => password_of(text, at + 3),
+            ':' if text[..at].ends_with("${secret") => None,
             ':' | '=' if is_secret(name_before(text[..at].trim_end_matches(' '))) => value_at(text, at + 1),
             ' ' if name_before(&text[..at]).starts_with('-') && is_secret(name_before(&text[..at])) => {
                 value_at(text, at + 1)
@@ -92,7 +93,16 @@ fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
             _ if at == 0 || !is_of_word(text[..at].chars().next_back()?) => known_secret(text, at),
             _ => None,
         };
-        hidden.filter(|hidden| !hidden.is_empty())
+        hidden.filter(|hidden| !hidden.is_empty() && !is_reference(&text[hidden.clone()]))
+    })
+}
+
+/// Whether a value is one of the registry's references, which says where a secret is and not what it is.
+fn is_reference(value: &str) -> bool {
+    let inside = value.strip_prefix("${").map(|rest| rest.strip_suffix('}').unwrap_or(rest));
+    inside.is_some_and(|inside| {
+        ["env:", "secret:", "keychain:"].iter().any(|kind| inside.starts_with(kind))
+            && !inside.contains(['}', '-'])
     })
 }
 
@@ -167,6 +177,10 @@ mod tests {
             ("ünïcode=1 key: ü", "ünïcode=1 key: ***"),
             ("a: b = c", "a: b = c"),
             ("token=", "token="),
+            (r#"TOKEN: "${secret:T}", KEY=${env:K} x"#, r#"TOKEN: "${secret:T}", KEY=${env:K} x"#),
+            ("Authorization: Bearer ${secret:T}", "Authorization: Bearer ${secret:T}"),
+            (r#"TOKEN: "${env:K:-abc}""#, r#"TOKEN: "***""#),
+            (r#"TOKEN: "${secret:T}abc""#, r#"TOKEN: "***""#),
         ] {
             assert_eq!(masked(given), want);
         }

@@ -133,6 +133,8 @@ pub fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const CLAUDE: Syntax = Syntax::Braces { default: true, bare: false };
@@ -194,6 +196,33 @@ mod tests {
         ] {
             let got = syntax.read(text, &mut |_| None);
             assert_eq!(got.as_deref().map_err(String::as_str), want, "{syntax:?} {text}");
+        }
+    }
+
+    const ALL: [Syntax; 8] = [
+        Syntax::Literal,
+        Syntax::Names,
+        CLAUDE,
+        GEMINI,
+        AMP,
+        Syntax::EnvBraces,
+        Syntax::Curly,
+        Syntax::Secrets,
+    ];
+
+    proptest! {
+        /// What a client takes as it stands is read as it stands, and what is written as a reference is read as it.
+        #[test]
+        fn any_text_means_the_same_in_both_directions(text in "[$a{}:Xenv. secrt\\\\ü-]{0,24}") {
+            for syntax in ALL {
+                let read = syntax.read(&text, &mut |_| None);
+                if syntax.is_literal(&text) {
+                    prop_assert_eq!(read, Ok(escaped(&text)), "{:?}", syntax);
+                }
+                if let Some(reference) = syntax.write("X", None) {
+                    prop_assert_eq!(syntax.read(&reference, &mut |_| None), Ok("${env:X}".to_owned()));
+                }
+            }
         }
     }
 }

@@ -184,6 +184,7 @@ fn a_dry_run_shows_a_diff_without_secrets_and_writes_nothing() {
         "vscode calls it `my Server!`, which is no name for loom\n",
         "--- /dev/null\n+++ ~/.config/loom/registry.yaml\n",
         "9 servers would be added to ~/.config/loom/registry.yaml\n",
+        "+        GITHUB_TOKEN: \"${secret:GITHUB_TOKEN}\"\n",
         "2 secrets would be kept: FORGE_TOKEN, GITHUB_TOKEN\n",
     ] {
         assert!(said.contains(want), "{want}: {said}");

@@ -1,5 +1,6 @@
 //! Real servers through loom, seen by real SDKs: what each server lists, answers, asks and tells directly, it does through
-//! loom (`matrix`). Real AI clients complete calls through it (`clients`) and start servers as it tells them (`direct`).
+//! loom (`matrix`). Real AI clients complete calls through it (`clients`) and start servers as it tells them (`direct`);
+//! what they wrote by themselves loom takes over (`import`).
 //! `scripts/install-peers.sh` installs them all; without that every test here fails and says so.
 
 mod agents;
@@ -9,6 +10,7 @@ mod difference;
 mod direct;
 mod document;
 mod everything;
+mod import;
 mod installed;
 mod matrix;
 mod model;
