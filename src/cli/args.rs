@@ -143,16 +143,19 @@ pub struct HealthArgs {
     pub json: bool,
 }
 
-/// examine the registry and the settings, and say which are in force
+/// find what is wrong around loom, and the command that mends it
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "check")]
 #[argh(example = "loom check")]
-#[argh(example = "loom check --settings")]
+#[argh(example = "loom check --fix")]
 #[argh(error_code(1, "there are errors; warnings alone are 0"))]
 pub struct CheckArgs {
     /// print JSON
     #[argh(switch)]
     pub json: bool,
+    /// run the proposed commands that lose nothing of yours, and look again
+    #[argh(switch)]
+    pub fix: bool,
     /// show every setting, its value and where the value comes from
     #[argh(switch)]
     pub settings: bool,

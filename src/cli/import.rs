@@ -14,7 +14,7 @@ use crate::cli::reload;
 use crate::cli::secrets::Desk;
 use crate::cli::secrets::set::say_written;
 use crate::cli::server_table::counted;
-use crate::cli::sync::{machine, named, open};
+use crate::cli::sync::{machine, named};
 use crate::fault::{Fault, Kind, Plain};
 use crate::registry::find::for_service;
 use crate::secret::Secret;
@@ -23,16 +23,15 @@ use crate::secrets::sealed::Values;
 use crate::sync::format::Format;
 use crate::sync::gather::{Gathered, gather};
 use crate::sync::place::Wrong;
+use crate::sync::state::peek;
 use crate::sync::theirs::{self, Haul, Theirs};
 
 pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let mut desk = Desk::open(context.clone())?;
     let machine = machine(context)?;
-    let Haul { servers, left, obstacles } = {
-        let (_state, manifest) = open(context)?;
-        let targets = named(&[args.from.as_str()], &machine, &manifest, false)?;
-        theirs::read(&targets, &machine, &manifest)
-    };
+    let manifest = peek(&context.paths.sync_dir())?;
+    let targets = named(&[args.from.as_str()], &machine, &manifest, false)?;
+    let Haul { servers, left, obstacles } = theirs::read(&targets, &machine, &manifest);
     let flag = args.registry.as_deref().map(|path| context.absolute(path));
     let file = File::read(for_service(flag.as_deref(), &context.paths)?.path, context)?;
     let gathered = if args.dry_run {

@@ -18,6 +18,9 @@ pub struct State {
     _lock: File,
 }
 
+const MANIFEST: &str = "manifest.json";
+const HISTORY: &str = "history";
+
 /// Loom's part of each file, by path.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Manifest {
@@ -83,7 +86,7 @@ impl State {
     }
 
     pub fn history_dir(&self) -> PathBuf {
-        self.dir.join("history")
+        history_dir(&self.dir)
     }
 
     pub fn manifest(&self) -> Result<Manifest, StateError> {
@@ -95,8 +98,18 @@ impl State {
     }
 
     fn manifest_file(&self) -> PathBuf {
-        self.dir.join("manifest.json")
+        self.dir.join(MANIFEST)
     }
+}
+
+/// Where the runs are kept. `dir` is that of [`State::open`].
+pub fn history_dir(dir: &Path) -> PathBuf {
+    dir.join(HISTORY)
+}
+
+/// The manifest as it stands, for somebody who only looks. `dir` is that of [`State::open`].
+pub fn peek(dir: &Path) -> Result<Manifest, StateError> {
+    Ok(load(&dir.join(MANIFEST))?.unwrap_or_default())
 }
 
 /// The JSON file at `path`; `None` when there is none.

@@ -8,6 +8,7 @@ mod support;
 mod addresses;
 mod calls;
 mod catalogs;
+mod check;
 mod cli;
 mod commands;
 mod daemons;

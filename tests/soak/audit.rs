@@ -149,9 +149,10 @@ fn overdone(world: &World, record: &Record, seen: &Seen) -> Option<&'static str>
         "tools/call" => 0,
         _ => world.ledger.daemon_deaths(record.began, record.ended),
     };
-    // A search begins anew when the server that it waits for goes.
+    // A search begins anew when the server that it waits for goes, and with the next daemon.
+    let (from, to) = (record.began, record.ended);
     let again = match record.searches {
-        true => again + world.ledger.registry_changes(record.began, record.ended),
+        true => again + world.ledger.registry_changes(from, to) + world.ledger.restarts(from, to),
         false => again,
     };
     if seen.saw > 1 + again {
@@ -163,7 +164,10 @@ fn overdone(world: &World, record: &Record, seen: &Seen) -> Option<&'static str>
 
 /// What was not done.
 fn lacking(world: &World, record: &Record, seen: &Seen) -> Option<&'static str> {
-    let lost = world.ledger.server_lost(&world.roles[record.server].name, record.began, record.ended);
+    let role = &world.roles[record.server];
+    // The end of a client's own session tells a server over HTTP all that there is to tell.
+    let may_end = role.remote && role.sharing == Sharing::Client;
+    let lost = may_end || world.ledger.server_lost(&role.name, record.began, record.ended);
     match record.outcome {
         Outcome::Answered if record.searches || record.method == "resources/unsubscribe" => None,
         Outcome::Answered if seen.saw == 0 => Some("answered, but not seen"),

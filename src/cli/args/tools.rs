@@ -11,7 +11,7 @@ use crate::cli::values::{Limit, Page, Wait};
     note = "A tool is named SERVER__TOOL. The daemon is started when none runs, but not after `loom stop`."
 )]
 #[argh(example = "loom tools list")]
-#[argh(example = "loom tools call echo__echo --args '{{\"message\":\"hi\"}}'")]
+#[argh(example = "loom tools call echo__echo '{{\"message\":\"hi\"}}'")]
 pub struct ToolsArgs {
     #[argh(subcommand)]
     pub verb: ToolsVerb,
@@ -85,7 +85,7 @@ pub struct ToolsGetArgs {
 /// call one tool and print what it answers
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "call")]
-#[argh(example = "loom tools call echo__echo --args '{{\"message\":\"hi\"}}'")]
+#[argh(example = "loom tools call echo__echo '{{\"message\":\"hi\"}}'")]
 #[argh(example = "loom tools call db__query --args @query.json --timeout 2m --json")]
 #[argh(error_code(1, "the tool answered with an error"))]
 #[argh(error_code(2, "no such tool, or the arguments are not a JSON object"))]
@@ -95,7 +95,10 @@ pub struct ToolsCallArgs {
     /// tool, as `loom tools list` names it
     #[argh(positional, arg_name = "TOOL")]
     pub name: String,
-    /// arguments: a JSON object, @FILE, or - for standard input (default {})
+    /// arguments: an object, @FILE, or - for standard input (default: none)
+    #[argh(positional, arg_name = "JSON")]
+    pub arguments: Option<String>,
+    /// the same
     #[argh(option, arg_name = "JSON")]
     pub args: Option<String>,
     /// print the whole result as JSON

@@ -1,17 +1,26 @@
-//! `loom check`: what is in force, why, and everything that is wrong with it. Changes nothing.
+//! `loom check`: what is in force, why, everything that is wrong with it, and what mends each. Writes nothing but with
+//! `--fix`.
+
+mod clients;
+mod daemon;
+mod disk;
+mod mend;
+pub mod servers;
+mod settings;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::trouble::{Severity, Trouble};
 use crate::cli::Ending;
 use crate::cli::args::CheckArgs;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::{read, reason, source_word};
 use crate::cli::secrets;
-use crate::cli::secrets::needs::{Lack, lacks_json, render_lacks};
 use crate::cli::server_table::counted;
 use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
@@ -19,23 +28,22 @@ use crate::link::connect::hello;
 use crate::paths::{Paths, tilde};
 use crate::registry::find::{Found, for_person, for_service, rivals};
 use crate::registry::finding::{Finding, Level};
-use crate::settings::{Settings, TABLE, process_env};
+use crate::settings::{Settings, process_env};
 use crate::wire::hello::Role;
 
 /// How long a daemon may take to say who it is.
 const GREETING_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything that was found out.
+#[derive(Default)]
 struct Report {
     registries: Vec<Examined>,
     /// Registries that exist and that nobody reads.
     rivals: Vec<PathBuf>,
-    /// Troubles that belong to no registry.
-    errors: Vec<String>,
-    warnings: Vec<String>,
+    /// The daemon's process and version.
     daemon: Option<(u32, String)>,
-    /// What servers of the daemon's registry lack.
-    lacks: Vec<Lack>,
+    /// What belongs to no line of a registry.
+    troubles: Vec<Trouble>,
 }
 
 /// One registry that somebody reads.
@@ -48,9 +56,11 @@ struct Examined {
 }
 
 impl Report {
-    fn error_count(&self) -> usize {
+    fn count(&self, severity: Severity) -> u64 {
+        let level = if severity == Severity::Error { Level::Error } else { Level::Warning };
         let findings = self.registries.iter().flat_map(|one| &one.findings);
-        self.errors.len() + findings.filter(|finding| finding.level == Level::Error).count()
+        let findings = findings.filter(|finding| finding.level == level).count();
+        (findings + self.troubles.iter().filter(|trouble| trouble.severity == severity).count()) as u64
     }
 }
 
@@ -58,60 +68,88 @@ pub fn run(args: CheckArgs, socket: Option<&Path>, out: &mut Out) -> Result<Endi
     let env = process_env();
     let paths = Paths::new(env("HOME").map(PathBuf::from))?;
     if args.settings {
-        return show_settings(&paths, args.json, out);
+        return settings::show(&paths, args.json, out);
     }
-    let report = examine(&args, socket, &paths);
+    let mut report = examine(&args, socket, &paths);
+    let mended = if args.fix { mend::all(&report.troubles) } else { Vec::new() };
+    if !mended.is_empty() {
+        report = examine(&args, socket, &paths);
+    }
     match args.json {
-        true => out.json(&to_json(&report)),
-        false => render(&report, paths.home(), out),
+        true => {
+            let mut value = to_json(&report);
+            value["fixed"] = mended.iter().map(mend::Mended::to_json).collect();
+            out.json(&value);
+        }
+        false => {
+            mended.iter().for_each(|mended| mended.render(out));
+            render(&report, paths.home(), out);
+        }
     }
-    Ok(if report.error_count() > 0 { Ending::With(Kind::Found) } else { Ending::Done })
+    Ok(if report.count(Severity::Error) > 0 { Ending::With(Kind::Found) } else { Ending::Done })
 }
 
 fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
-    let mut report = Report {
-        registries: vec![],
-        rivals: vec![],
-        errors: vec![],
-        warnings: vec![],
-        daemon: None,
-        lacks: vec![],
-    };
+    let mut report = Report::default();
     match Settings::load(paths, &process_env()) {
-        Ok((_, warnings)) => report.warnings = warnings,
-        Err(error) => report.errors.push(one_text(&error)),
+        Ok((_, warnings)) => {
+            let warnings = warnings.into_iter().map(|text| Trouble::warning("settings", "", text));
+            report.troubles.extend(warnings);
+        }
+        Err(error) => report.troubles.push(Trouble::error("settings", "", one_text(&error))),
     }
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let flag = args.registry.as_ref().map(|path| cwd.join(path));
     look_at_registries(&mut report, flag.as_deref(), &cwd, paths);
     match Context::load(socket) {
-        Ok(context) => {
-            report.lacks = secrets::lacks(&context);
-            let hello = hello(Role::Cli, &context.cwd);
-            match Client::connect(&context.socket, &hello, GREETING_WAIT) {
-                Ok(client) => {
-                    report.daemon = Some((client.greeting().pid, client.greeting().version.clone()))
-                }
-                Err(error) if error.is_absent() => {}
-                Err(error) => report.warnings.push(one_text(&error)),
-            }
-        }
+        Ok(context) => look_around(&mut report, flag.as_deref(), &context),
         // The settings were complained about above; anything else is new.
         Err(fault) => {
             let text = one_text(&*fault);
-            if !report.errors.contains(&text) {
-                report.errors.push(text);
+            if !report.troubles.iter().any(|trouble| trouble.text == text) {
+                report.troubles.push(Trouble::error("settings", "", text));
             }
         }
     }
     report
 }
 
+/// Everything but the registries and the settings.
+fn look_around(report: &mut Report, registry: Option<&Path>, context: &Context) {
+    let troubles = &mut report.troubles;
+    secrets::with_needs(context, |needs, lacks| {
+        troubles.extend(lacks.iter().map(servers::lacking));
+        needs.look(troubles);
+    });
+    // A registry that cannot be read was complained about above.
+    if !report.registries.iter().any(|one| one.findings.iter().any(|one| one.level == Level::Error))
+        && let Err(fault) = clients::look(context, registry, troubles)
+    {
+        troubles.push(Trouble::error("clients", "", one_text(&*fault)));
+    }
+    let hello = hello(Role::Cli, &context.cwd);
+    let mut serves = true;
+    match Client::connect(&context.socket, &hello, GREETING_WAIT) {
+        Ok(mut client) => {
+            report.daemon = Some((client.greeting().pid, client.greeting().version.clone()));
+            daemon::look(&mut client, troubles);
+        }
+        Err(error) if error.is_absent() => {
+            serves = false;
+            daemon::absent(context, troubles);
+        }
+        Err(error) => daemon::mute(&error, troubles),
+    }
+    disk::look(&context.paths, &context.socket, serves, troubles);
+}
+
 /// The registry in force here, the daemon's where it is another, and those that nobody reads.
 fn look_at_registries(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &Paths) {
     let (mine, theirs) = match (for_person(flag, cwd, paths), for_service(None, paths)) {
         (Ok(mine), Ok(theirs)) => (mine, theirs),
-        (Err(error), _) | (_, Err(error)) => return report.errors.push(one_text(&error)),
+        (Err(error), _) | (_, Err(error)) => {
+            return report.troubles.push(Trouble::error("registry_source", "", one_text(&error)));
+        }
     };
     let others = rivals(&mine, cwd, paths).into_iter().map(|found| found.path);
     report.rivals = others.filter(|path| *path != theirs.path).collect();
@@ -129,7 +167,13 @@ fn look(report: &mut Report, found: Found, reader: &'static str, home: &Path) {
             let servers = parsed.registry.map_or(0, |registry| registry.servers.len() as u64);
             report.registries.push(Examined { found, reader, servers, findings: parsed.findings });
         }
-        Err(error) => report.errors.push(one_text(&error)),
+        Err(error) => {
+            let trouble = Trouble::error("registry", "", one_text(&error));
+            report.troubles.push(match found.path.exists() {
+                true => trouble,
+                false => trouble.advice("loom add NAME -- COMMAND ARGS… makes it"),
+            });
+        }
     }
 }
 
@@ -157,26 +201,20 @@ fn render(report: &Report, home: &Path, out: &mut Out) {
     for path in &report.rivals {
         out.line(format!("not read  {}", tilde(path, home)));
     }
-    for error in &report.errors {
-        out.line(format!("{}  {error}", out.paint(Paint::Bad, "error   ")));
-    }
-    for warning in &report.warnings {
-        out.line(format!("{}  {warning}", out.paint(Paint::Warn, "warning ")));
-    }
-    render_lacks(&report.lacks, out);
+    report.troubles.iter().for_each(|trouble| trouble.render(out));
     out.line(match &report.daemon {
         Some((pid, version)) => format!("daemon    runs (pid {pid}, version {version})"),
         None => "daemon    does not run".to_owned(),
     });
-    let missing = match report.lacks.len() as u64 {
+    let warnings = match report.count(Severity::Warning) {
         0 => String::new(),
-        count => format!(", {}", counted(count, "missing value")),
+        count => format!(", {}", counted(count, "warning")),
     };
-    let (paint, errors) = match report.error_count() as u64 {
+    let (paint, errors) = match report.count(Severity::Error) {
         0 => (Paint::Good, "no errors".to_owned()),
         count => (Paint::Bad, counted(count, "error")),
     };
-    out.line(format!("{}{}", out.paint(paint, &errors), out.paint(Paint::Warn, &missing)));
+    out.line(format!("{}{}", out.paint(paint, &errors), out.paint(Paint::Warn, &warnings)));
 }
 
 fn to_json(report: &Report) -> Value {
@@ -194,14 +232,13 @@ fn to_json(report: &Report) -> Value {
             })
         })
         .collect();
+    let checks: Vec<Value> = report.troubles.iter().map(Trouble::to_json).collect();
     let rivals: Vec<_> = report.rivals.iter().map(|path| path.to_string_lossy()).collect();
     json!({
-        "ok": report.error_count() == 0,
+        "ok": report.count(Severity::Error) == 0,
+        "checks": checks,
         "registries": registries,
         "not_read": rivals,
-        "errors": report.errors,
-        "warnings": report.warnings,
-        "missing": lacks_json(&report.lacks),
         "daemon": report.daemon.as_ref().map(|(pid, version)| json!({ "pid": pid, "version": version })),
     })
 }
@@ -218,79 +255,10 @@ fn finding_json(finding: &Finding) -> Value {
     })
 }
 
-/// `--settings`: the table, with the value in force and where it comes from.
-fn show_settings(paths: &Paths, as_json: bool, out: &mut Out) -> Result<Ending, Fault> {
-    let env = process_env();
-    let file = std::fs::read_to_string(paths.config_file()).unwrap_or_default();
-    let file: toml::Table = file.parse().unwrap_or_default();
-    let rows: Vec<(usize, String, &str)> = (0..TABLE.len())
-        .map(|at| {
-            let (value, from) = in_force(TABLE[at].key, TABLE[at].env, TABLE[at].default, &env, &file);
-            (at, value, from)
-        })
-        .collect();
-    if as_json {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(|(at, value, from)| {
-                let setting = &TABLE[*at];
-                json!({ "key": setting.key, "env": setting.env, "default": setting.default, "doc": setting.doc,
-                        "value": value, "from": from })
-            })
-            .collect();
-        out.json(&rows);
-    } else {
-        for (at, value, from) in &rows {
-            let setting = &TABLE[*at];
-            out.line(format!("{} = {value}  ({from})", out.paint(Paint::Bold, setting.key)));
-            out.line(out.paint(Paint::Dim, &format!("    {}; {}", setting.doc, setting.env)));
-        }
-    }
-    // A value that cannot be read is still an error here.
-    let (_, warnings) = Settings::load(paths, &env)?;
-    if !as_json {
-        for warning in warnings {
-            out.line(out.paint(Paint::Warn, &warning));
-        }
-    }
-    Ok(Ending::Done)
-}
-
-/// A setting's value as it was written, and who wrote it.
-fn in_force<'a>(
-    key: &str,
-    variable: &'a str,
-    default: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-    file: &toml::Table,
-) -> (String, &'a str) {
-    if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
-        return (value, variable);
-    }
-    let mut parts = key.split('.');
-    let first = parts.next().and_then(|part| file.get(part));
-    match parts.fold(first, |value, part| value.and_then(|value| value.get(part))) {
-        Some(toml::Value::String(text)) => (text.clone(), "config.toml"),
-        Some(value) => (value.to_string(), "config.toml"),
-        None => (default.to_owned(), "default"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::registry::find::Source;
-
-    #[test]
-    fn the_variable_wins_over_the_file_and_the_file_over_the_default() {
-        let file: toml::Table = "a = 3\n[proxy]\nb = \"5s\"\n".parse().unwrap();
-        let none = |_: &str| None;
-        let set = |name: &str| (name == "LOOM_A").then(|| "9".to_owned());
-        assert_eq!(in_force("a", "LOOM_A", "1", &set, &file), ("9".into(), "LOOM_A"));
-        assert_eq!(in_force("a", "LOOM_A", "1", &none, &file), ("3".into(), "config.toml"));
-        assert_eq!(in_force("proxy.b", "LOOM_B", "1", &none, &file), ("5s".into(), "config.toml"));
-        assert_eq!(in_force("proxy.c", "LOOM_C", "1", &none, &file), ("1".into(), "default"));
-    }
 
     #[test]
     fn a_report_names_places_and_readers() {
@@ -323,15 +291,16 @@ mod tests {
                 },
             ],
             rivals: vec!["/home/ann/platform/gitops/mcp/context/registry.yaml".into()],
-            errors: vec!["config.toml:1:1: what".into()],
-            warnings: vec!["config.toml:2:1: unknown key".into()],
             daemon: Some((7, "0.1.0".into())),
-            lacks: vec![Lack {
-                server: "forge".into(),
-                optional: false,
-                text: "FORGE_TOKEN is not among the secrets".into(),
-                hint: Some("loom secrets set FORGE_TOKEN".into()),
-            }],
+            troubles: vec![
+                Trouble::error("settings", "", "config.toml:1:1: what"),
+                Trouble::warning("secrets", "forge", "FORGE_TOKEN is not among the secrets").command([
+                    "loom",
+                    "secrets",
+                    "set",
+                    "FORGE_TOKEN",
+                ]),
+            ],
         };
         let mut out = Out::new(false, false);
         render(&report, Path::new("/home/ann"), &mut out);
@@ -342,11 +311,10 @@ mod tests {
           3 servers, nothing wrong
         not read  ~/platform/gitops/mcp/context/registry.yaml
         error     config.toml:1:1: what
-        warning   config.toml:2:1: unknown key
-        forge     FORGE_TOKEN is not among the secrets
+        warning   forge: FORGE_TOKEN is not among the secrets
                   loom secrets set FORGE_TOKEN
         daemon    runs (pid 7, version 0.1.0)
-        2 errors, 1 missing value
+        2 errors, 1 warning
         ");
         assert_eq!(to_json(&report)["ok"], false);
     }

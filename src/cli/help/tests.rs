@@ -65,7 +65,7 @@ fn overview_page() {
       import    take the servers that your clients have over into the registry
       sync      write loom into the configuration files of AI clients
       generate  write what `loom sync` would write for a home without clients
-      check     examine the registry and the settings, and say which are in force
+      check     find what is wrong around loom, and the command that mends it
       registry  say which registry is in force, or choose another
       secrets   keep secrets for servers in the keychain or an encrypted file
 

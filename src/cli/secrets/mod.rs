@@ -21,6 +21,7 @@ use serde_json::json;
 use self::needs::Lack;
 use crate::cli::Ending;
 use crate::cli::args::secrets::{SecretsArgs, SecretsVerb};
+use crate::cli::check::servers::Needs;
 use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::{Out, Paint};
 use crate::fault::{Fault, Kind, Plain};
@@ -107,11 +108,19 @@ impl Desk {
     }
 }
 
-/// What the servers of the daemon's registry lack in this shell. Asks nobody for a passphrase.
-pub fn lacks(context: &Context) -> Vec<Lack> {
-    // Whoever may not look sees nothing missing.
-    let allowed = check_owner(&context.paths).is_ok();
-    Desk::new(context.clone()).ok().filter(|_| allowed).map(|desk| desk.lacks()).unwrap_or_default()
+/// Hands on what the servers of the daemon's registry need, and what of it is missing in this shell. Asks nobody for a
+/// passphrase; whoever may not look sees nothing.
+pub fn with_needs(context: &Context, mut look: impl FnMut(&Needs<'_>, &[Lack])) {
+    if check_owner(&context.paths).is_err() {
+        return;
+    }
+    let Ok(desk) = Desk::new(context.clone()) else { return };
+    let Some(registry) = desk.registry() else { return };
+    // Also what this shell has: it may be nowhere else.
+    let names: BTreeSet<String> = needs::users(&registry, &BTreeMap::new()).into_keys().collect();
+    let found = chain::find(&desk.place, &names);
+    let lacks = needs::lacks(&registry, &desk.env, &found, context.paths.home());
+    look(&Needs { context, registry: &registry, env: &desk.env, found: &found }, &lacks);
 }
 
 /// Where secrets are, for a command in this shell; takes the keys out of `env`.

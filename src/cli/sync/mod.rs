@@ -118,7 +118,7 @@ fn verb(args: &SyncArgs) -> String {
 }
 
 /// The state, with a run that was broken off finished.
-pub fn open(context: &Context) -> Result<(State, Manifest), Fault> {
+fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     context.state_dir()?;
     let state = State::open(context.paths.sync_dir())?;
     let mut manifest = state.manifest()?;

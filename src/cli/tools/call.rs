@@ -17,7 +17,14 @@ use crate::link::client::CallError;
 const GRACE: Duration = Duration::from_secs(5);
 
 pub fn run(args: ToolsCallArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
-    let (text, place) = arguments_text(args.args.as_deref().unwrap_or("{}"), context)?;
+    let given = match (&args.arguments, &args.args) {
+        (Some(_), Some(_)) => {
+            let text = "the arguments are given twice, as a word and as --args";
+            return Err(Plain::new(Kind::Usage, text).into());
+        }
+        (one, other) => one.as_deref().or(other.as_deref()).unwrap_or("{}"),
+    };
+    let (text, place) = arguments_text(given, context)?;
     let arguments = one_line_object(&text, &place)?;
     let wait = args.timeout.map_or(context.settings.tool_timeout + GRACE, |wait| wait.0);
     let params = format!("{{\"name\":{},\"arguments\":{arguments}}}", json!(args.name));
@@ -59,7 +66,7 @@ fn arguments_text(arg: &str, context: &Context) -> Result<(String, String), Plai
             let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&place, error))?;
             Ok((text, place))
         }
-        None => Ok((arg.to_owned(), "--args".to_owned())),
+        None => Ok((arg.to_owned(), "arguments".to_owned())),
     }
 }
 
@@ -68,7 +75,7 @@ fn arguments_text(arg: &str, context: &Context) -> Result<(String, String), Plai
 pub fn one_line_object(text: &str, place: &str) -> Result<String, Plain> {
     let wrong = |line, column, what: &str| {
         let text = format!("{place}:{line}:{column}: {what}");
-        Plain::new(Kind::Usage, text).hint("--args '{\"key\":\"value\"}'")
+        Plain::new(Kind::Usage, text).hint("loom tools call TOOL '{\"key\":\"value\"}'")
     };
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         Err(error) => {

@@ -5,13 +5,14 @@ use super::shown;
 #[test]
 fn check_page() {
     insta::assert_snapshot!(shown("check"), @r"
-    loom check: examine the registry and the settings, and say which are in force
+    loom check: find what is wrong around loom, and the command that mends it
 
     Usage
-      loom check [--json] [--settings] [--registry PATH]
+      loom check [--json] [--fix] [--settings] [--registry PATH]
 
     Options
       --json           print JSON
+      --fix            run the proposed commands that lose nothing of yours, and look again
       --settings       show every setting, its value and where the value comes from
       --registry PATH  registry to examine (default: the nearest one of the workspace, then
                        what the daemon reads)
@@ -21,7 +22,7 @@ fn check_page() {
 
     Examples
       loom check
-      loom check --settings
+      loom check --fix
 
     Exit codes
       1         there are errors; warnings alone are 0

@@ -22,7 +22,7 @@ fn tools_page() {
 
     Examples
       loom tools list
-      loom tools call echo__echo --args '{"message":"hi"}'
+      loom tools call echo__echo '{"message":"hi"}'
 
     A tool is named SERVER__TOOL. The daemon is started when none runs, but not after
     `loom stop`.
@@ -109,13 +109,14 @@ fn tools_call_page() {
     loom tools call: call one tool and print what it answers
 
     Usage
-      loom tools call TOOL [--args JSON] [--json] [--timeout TIME]
+      loom tools call TOOL [JSON] [--args JSON] [--json] [--timeout TIME]
 
     Arguments
       TOOL      tool, as `loom tools list` names it
+      JSON      arguments: an object, @FILE, or - for standard input (default: none)
 
     Options
-      --args JSON     arguments: a JSON object, @FILE, or - for standard input (default {})
+      --args JSON     the same
       --json          print the whole result as JSON
       --timeout TIME  longest wait for the answer: 500ms, 30s, 5m, 2h (default: the
                       tool_timeout setting)
@@ -124,7 +125,7 @@ fn tools_call_page() {
       -h, --help      show this page
 
     Examples
-      loom tools call echo__echo --args '{"message":"hi"}'
+      loom tools call echo__echo '{"message":"hi"}'
       loom tools call db__query --args @query.json --timeout 2m --json
 
     Exit codes

@@ -1,0 +1,76 @@
+//! The AI clients on this machine: whether loom is in their files as it should be, and no secret is.
+
+use std::path::Path;
+
+use super::trouble::{Fix, Trouble};
+use crate::cli::context::Context;
+use crate::cli::sync::doors::{Doors, Mode};
+use crate::cli::sync::machine;
+use crate::cli::sync::report::{drift_text, left_alone};
+use crate::fault::Fault;
+use crate::sync::history::{self, RunState};
+use crate::sync::job::Draft;
+use crate::sync::machine::Machine;
+use crate::sync::plan::{DriftKind, Policy};
+use crate::sync::state::{self, Manifest};
+use crate::sync::survey::{Aim, Survey, survey};
+use crate::sync::target::Target;
+use crate::sync::{TARGETS, is_here};
+
+/// Looks at every client that is here. Writes nothing.
+pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Trouble>) -> Result<(), Fault> {
+    let machine = machine(context)?;
+    let doors = Doors::load(context, registry, Mode::AsBefore)?;
+    let dir = context.paths.sync_dir();
+    let manifest = state::peek(&dir)?;
+    unfinished(&state::history_dir(&dir), troubles)?;
+    for target in TARGETS.iter().filter(|target| is_here(target, &machine, &manifest)) {
+        let door = |target: &Target| doors.door(target, &manifest);
+        let found = survey(&[target], &machine, &manifest, &door, Aim::Present, Policy::Report);
+        stands(target, &found, &machine, &manifest, troubles);
+    }
+    Ok(())
+}
+
+/// A sync that was broken off.
+fn unfinished(history: &Path, troubles: &mut Vec<Trouble>) -> Result<(), Fault> {
+    for run in history::all(history)?.iter().filter(|run| run.state == RunState::Writing) {
+        let text = format!("run {} of `loom sync` was broken off", run.id);
+        troubles.push(Trouble::warning("sync_unfinished", "", text).safe_command(["loom", "sync", "status"]));
+    }
+    Ok(())
+}
+
+fn stands(
+    target: &Target,
+    found: &Survey,
+    machine: &Machine,
+    manifest: &Manifest,
+    troubles: &mut Vec<Trouble>,
+) {
+    for (_, path, obstacle) in &found.obstacles {
+        let trouble = Trouble::error("client_file", target.name, left_alone(path, obstacle, machine));
+        troubles.push(trouble.advice("mend the file by hand, then `loom sync` again"));
+    }
+    let drift: Vec<_> = found.drafts.iter().flat_map(|draft| &draft.drift).collect();
+    for drift in &drift {
+        let force = Fix::Command {
+            words: ["loom", "sync", target.name, "--force"].map(str::to_owned).into(),
+            safe: false,
+        };
+        let name = if drift.kind == DriftKind::Foreign { "client_conflict" } else { "client_drift" };
+        let trouble = Trouble::warning(name, target.name, drift_text(drift));
+        troubles.push(Trouble { fix: Some(force), ..trouble });
+    }
+    if !drift.is_empty() || !found.drafts.iter().any(Draft::writes) {
+        return;
+    }
+    let recorded = manifest.files.values().any(|record| record.target == target.name);
+    let text = match recorded {
+        true => "loom's entry is out of date",
+        false => "it is on this machine, and does not know loom",
+    };
+    let trouble = Trouble::warning("client_sync", target.name, text);
+    let words = ["loom", "sync", target.name];
+    troubles.push(if recorded { trouble.safe_command(words) } else { trouble.command(words) });
+}
