@@ -56,4 +56,8 @@ case ":$PATH:" in
     ;;
 esac
 echo "Next: add your servers to $registry; then \`loom check\` and \`loom reload\`."
+found=$("$loom" import --dry-run 2>/dev/null | sed -n 's/^\([0-9]* servers\{0,1\}\) would be added to .*/\1/p') || true
+if [ -n "$found" ]; then
+  echo "Your AI clients have $found that loom does not: \`$loom import --dry-run\` shows them, \`$loom import\` takes them over."
+fi
 echo "\`$loom sync all --dry-run\` shows what it would write into your AI clients' files, \`$loom sync all\` writes it."

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod entries;
+pub mod import;
 pub mod registry;
 pub mod secrets;
 pub mod servers;
@@ -16,6 +17,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::args::calls::CallsArgs;
 use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
+use crate::cli::args::import::ImportServersArgs;
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::args::secrets::SecretsArgs;
 use crate::cli::args::servers::ServersArgs;
@@ -51,6 +53,7 @@ pub enum Verb {
     Remove(RemoveArgs),
     Enable(EnableArgs),
     Disable(DisableArgs),
+    Import(ImportServersArgs),
     Sync(SyncArgs),
     Generate(GenerateArgs),
     Check(CheckArgs),
@@ -59,6 +62,7 @@ pub enum Verb {
     Install(InstallArgs),
     Uninstall(UninstallArgs),
     Proxy(ProxyArgs),
+    Exec(ExecArgs),
     Daemon(DaemonArgs),
     Mcp(McpArgs),
     Completions(CompletionsArgs),
@@ -191,6 +195,31 @@ pub struct ProxyArgs {
     /// list at most so many tools; the others stay callable (default: no limit)
     #[argh(option, arg_name = "N")]
     pub max_tools: Option<Limit>,
+}
+
+/// become one server of the registry, as a client starts it
+#[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
+#[argh(subcommand, name = "exec")]
+#[argh(
+    note = "What `loom sync --no-loom-mode` writes where a client cannot say it itself: templates and secrets are \
+               resolved, then this process becomes the server, with its folder and environment. Nothing is printed \
+               on standard output. The registry is the daemon's, never one of the working directory."
+)]
+#[argh(example = "loom exec files")]
+#[argh(example = "loom exec forge --agent-hint codex --registry ~/work/registry.yaml")]
+#[argh(error_code(2, "no such server, or it is no program"))]
+#[argh(error_code(69, "its program cannot be started"))]
+#[argh(error_code(78, "the registry is wrong, the server is disabled, or a value that it needs is missing"))]
+pub struct ExecArgs {
+    /// name of the server
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// name of the client, for what `targets` of the registry say of it
+    #[argh(option, arg_name = "NAME")]
+    pub agent_hint: Option<String>,
+    /// registry to read (default: the chosen one, then ~/.config/loom/registry.yaml)
+    #[argh(option, arg_name = "PATH")]
+    pub registry: Option<PathBuf>,
 }
 
 /// run the daemon in the foreground

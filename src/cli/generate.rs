@@ -9,7 +9,8 @@ use crate::cli::Ending;
 use crate::cli::args::sync::{GenerateArgs, GenerateConfigsArgs, GenerateSkillsArgs, GenerateVerb};
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
-use crate::cli::sync::{Doors, named, told};
+use crate::cli::sync::doors::{Doors, Mode};
+use crate::cli::sync::{named, told};
 use crate::fault::{Fault, Kind, Plain};
 use crate::sync::format::Format;
 use crate::sync::machine::Machine;
@@ -39,7 +40,8 @@ pub fn run(args: GenerateArgs, context: &Context, out: &mut Out) -> Result<Endin
 fn configs(args: GenerateConfigsArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let words: Vec<&str> = args.target.split(',').map(str::trim).collect();
     let targets = named(&words, &nowhere(), &Manifest::default(), true)?;
-    let doors = Doors::load(context, args.registry.as_deref())?;
+    let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
+    let doors = Doors::load(context, args.registry.as_deref(), mode)?;
     write(&targets, &context.absolute(&args.output_dir), &doors, context, out)
 }
 
@@ -52,7 +54,11 @@ pub fn write(
     out: &mut Out,
 ) -> Result<Ending, Fault> {
     for target in targets {
-        for wanted in (target.files)(&nowhere(), &doors.door(target)) {
+        let door = doors.door(target, &Manifest::default());
+        for note in door.direct.iter().flat_map(|direct| &direct.notes) {
+            out.line(format!("{}: {note}", target.name));
+        }
+        for wanted in (target.files)(&nowhere(), &door) {
             if wanted.items.is_empty() {
                 continue;
             }

@@ -13,10 +13,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Tools and servers", &["tools", "servers", "calls", "logs", "health"]),
     (
         "Configuration",
-        &["add", "remove", "enable", "disable", "sync", "generate", "check", "registry", "secrets"],
+        &["add", "remove", "enable", "disable", "import", "sync", "generate", "check", "registry", "secrets"],
     ),
     ("This machine", &["install", "uninstall"]),
-    ("Started by programs", &["proxy", "daemon", "mcp"]),
+    ("Started by programs", &["proxy", "exec", "daemon", "mcp"]),
     ("About", &["completions", "version"]),
 ];
 

@@ -8,9 +8,11 @@ mod completions;
 mod context;
 mod daemon;
 mod entries;
+mod exec;
 mod generate;
 mod health;
 mod help;
+mod import;
 mod install;
 pub mod launch;
 mod logs;
@@ -149,12 +151,14 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Remove(args) => entries::remove(args, &context, out),
         Verb::Enable(args) => entries::enable(args, &context, out),
         Verb::Disable(args) => entries::disable(args, &context, out),
+        Verb::Import(args) => import::run(args, &context, out),
         Verb::Sync(args) => sync::run(args, &context, out),
         Verb::Generate(args) => generate::run(args, &context, out),
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Install(_) => install::run(&context, out),
         Verb::Uninstall(args) => uninstall::run(args, &context, out),
         Verb::Proxy(args) => proxy::run(args, context),
+        Verb::Exec(args) => exec::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Version(_) | Verb::Completions(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
             unreachable!("handled above, without a context")

@@ -1,5 +1,7 @@
 //! `loom registry`: which registry the daemon reads, and choosing another. Also reads a registry file for other verbs.
 
+pub mod text;
+
 use std::io::ErrorKind;
 use std::path::Path;
 

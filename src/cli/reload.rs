@@ -47,6 +47,14 @@ pub fn run(args: ReloadArgs, context: &Context, out: &mut Out) -> Result<Ending,
     Ok(Ending::Done)
 }
 
+/// Tells a daemon that runs.
+pub fn if_running(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
+    match context.dial().is_ok() {
+        true => run(ReloadArgs { json: false }, context, out),
+        false => Ok(Ending::Done),
+    }
+}
+
 fn render(reloaded: &Reloaded, out: &mut Out) {
     let changes =
         [("added", &reloaded.added), ("removed", &reloaded.removed), ("changed", &reloaded.changed)];

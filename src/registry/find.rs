@@ -146,12 +146,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FindError> {
 /// nowhere is taken to be below `root`.
 pub fn rebase(relative: &str, root: &Path, workspace: Option<&Path>) -> PathBuf {
     let relative = relative.strip_prefix("./").unwrap_or(relative);
+    existing(relative, root, workspace).unwrap_or_else(|| root.join(relative))
+}
+
+/// `relative` below the first of these folders that has it.
+pub fn existing(relative: &str, root: &Path, workspace: Option<&Path>) -> Option<PathBuf> {
     let bases = BASES.iter().map(|base| root.join(base));
     let folders = std::iter::once(root.to_path_buf()).chain(workspace.map(Path::to_path_buf)).chain(bases);
-    folders
-        .map(|folder| folder.join(relative))
-        .find(|path| path.exists())
-        .unwrap_or_else(|| root.join(relative))
+    folders.map(|folder| folder.join(relative)).find(|path| path.exists())
 }
 
 fn by_flag(flag: Option<&Path>, cwd: &Path) -> Option<Found> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Explain, Kind};
-use crate::registry::find::rebase;
+use crate::registry::find::{existing, rebase};
 use crate::registry::spec::{Launch, Spec};
 use crate::registry::template::{Missing, Scope, expand, expand_visible};
 use crate::registry::{Registry, Server};
@@ -12,6 +12,27 @@ use crate::secret::Secret;
 
 /// Commands and arguments that begin so are paths below the registry's root.
 const RELATIVE: [&str; 3] = ["scripts/", "mcp/", "./"];
+
+/// What an argument also begins with that names an image for a container.
+const IMAGE: &str = "mcp/";
+
+/// `text`, which `template` became, as a path below the registry's root, if it begins like one. An argument `mcp/…` is
+/// one only where there is such a file.
+pub fn below_root(
+    template: &str,
+    text: &str,
+    is_arg: bool,
+    root: &Path,
+    workspace: Option<&Path>,
+) -> Option<PathBuf> {
+    if !RELATIVE.iter().any(|start| template.starts_with(start)) {
+        return None;
+    }
+    match is_arg && template.starts_with(IMAGE) {
+        true => existing(text, root, workspace),
+        false => Some(rebase(text, root, workspace)),
+    }
+}
 
 /// What is behind a server, with nothing left to look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +95,7 @@ pub fn resolve(
     let server = server.name.to_string();
     let mut expander = Expander { scope, root: &registry.root, missing: Vec::new() };
     let (program, args) = match &spec.launch {
-        Launch::Command { command, args } => (expander.path(command), expander.paths(args)),
+        Launch::Command { command, args } => (expander.path(command, false), expander.paths(args)),
         Launch::Builtin { name, args } => {
             let mut all = vec!["mcp".to_owned(), name.clone()];
             all.extend(expander.paths(args));
@@ -157,16 +178,14 @@ impl Expander<'_> {
         }
     }
 
-    fn path(&mut self, template: &str) -> String {
+    fn path(&mut self, template: &str, is_arg: bool) -> String {
         let text = self.visible(template);
-        if RELATIVE.iter().any(|start| template.starts_with(start)) {
-            return rebase(&text, self.root, self.scope.workspace).display().to_string();
-        }
-        text
+        let path = below_root(template, &text, is_arg, self.root, self.scope.workspace);
+        path.map_or(text, |path| path.display().to_string())
     }
 
     fn paths(&mut self, templates: &[String]) -> Vec<String> {
-        templates.iter().map(|template| self.path(template)).collect()
+        templates.iter().map(|template| self.path(template, true)).collect()
     }
 }
 
@@ -224,16 +243,7 @@ mod tests {
         );
         let want = Ready {
             program: "/repo/bin/tool".into(),
-            args: text(&[
-                "/repo/scripts/x.js",
-                "/repo/mcp/y",
-                "/home/u/z",
-                "value",
-                "5",
-                "true",
-                "../up",
-                ".",
-            ]),
+            args: text(&["/repo/scripts/x.js", "mcp/y", "/home/u/z", "value", "5", "true", "../up", "."]),
             env: [("A", "/repo"), ("B", "7")].map(|(name, value)| (name.into(), value.into())).into(),
             cwd: Some("/repo/work".into()),
         };

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::registry::environ::looks_secret;
+use crate::registry::template::{Piece, pieces};
 use crate::secret::mask::HIDDEN;
 
 /// Parts of a name, beside those of environment variables, that say that the value is a secret.
@@ -52,12 +53,38 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
+/// Whether a template, as the value of `name`, has a secret in it that is more than a reference to one.
+pub fn has_secret(name: &str, template: &str) -> bool {
+    let is_literal = pieces(template).iter().all(|piece| matches!(piece, Ok(Piece::Text(_))));
+    let bare = bare(template);
+    !template.is_empty() && is_literal && is_secret(name) || masked(&bare) != bare
+}
+
+/// The name of a scheme before a secret, with its blank: `Bearer ` of `Bearer abc`.
+pub fn scheme(text: &str) -> &str {
+    let is_it =
+        |scheme: &&&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    &text[..SCHEMES.iter().find(is_it).map_or(0, |scheme| scheme.len())]
+}
+
+/// A template with every reference hidden already, so that masking it hides what else is secret.
+pub fn bare(template: &str) -> String {
+    pieces(template)
+        .into_iter()
+        .map(|piece| match piece {
+            Ok(Piece::Text(text)) => text,
+            _ => HIDDEN,
+        })
+        .collect()
+}
+
 /// Where the first secret from `from` on is. Never empty.
 fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
     text[from..].char_indices().find_map(|(at, char)| {
         let at = from + at;
         let hidden = match char {
             ':' if text[at..].starts_with("://") => password_of(text, at + 3),
+            ':' if text[..at].ends_with("${secret") => None,
             ':' | '=' if is_secret(name_before(text[..at].trim_end_matches(' '))) => value_at(text, at + 1),
             ' ' if name_before(&text[..at]).starts_with('-') && is_secret(name_before(&text[..at])) => {
                 value_at(text, at + 1)
@@ -66,7 +93,16 @@ fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
             _ if at == 0 || !is_of_word(text[..at].chars().next_back()?) => known_secret(text, at),
             _ => None,
         };
-        hidden.filter(|hidden| !hidden.is_empty())
+        hidden.filter(|hidden| !hidden.is_empty() && !is_reference(&text[hidden.clone()]))
+    })
+}
+
+/// Whether a value is one of the registry's references, which says where a secret is and not what it is.
+fn is_reference(value: &str) -> bool {
+    let inside = value.strip_prefix("${").map(|rest| rest.strip_suffix('}').unwrap_or(rest));
+    inside.is_some_and(|inside| {
+        ["env:", "secret:", "keychain:"].iter().any(|kind| inside.starts_with(kind))
+            && !inside.contains(['}', '-'])
     })
 }
 
@@ -141,8 +177,29 @@ mod tests {
             ("ünïcode=1 key: ü", "ünïcode=1 key: ***"),
             ("a: b = c", "a: b = c"),
             ("token=", "token="),
+            (r#"TOKEN: "${secret:T}", KEY=${env:K} x"#, r#"TOKEN: "${secret:T}", KEY=${env:K} x"#),
+            ("Authorization: Bearer ${secret:T}", "Authorization: Bearer ${secret:T}"),
+            (r#"TOKEN: "${env:K:-abc}""#, r#"TOKEN: "***""#),
+            (r#"TOKEN: "${secret:T}abc""#, r#"TOKEN: "***""#),
         ] {
             assert_eq!(masked(given), want);
+        }
+    }
+
+    #[test]
+    fn a_reference_is_no_secret() {
+        for (name, template, want) in [
+            ("TOKEN", "abc", true),
+            ("TOKEN", "", false),
+            ("TOKEN", "${env:A}", false),
+            ("Authorization", "Bearer ${secret:A}", false),
+            ("Authorization", "Bearer abc", true),
+            ("X", "https://me:${secret:A}@h/?token=${env:B}", false),
+            ("X", "https://me:pw@${env:HOST}/", true),
+            ("X", "ghp_0123456789abcdef01", true),
+            ("X", "plain", false),
+        ] {
+            assert_eq!(has_secret(name, template), want, "{name} {template}");
         }
     }
 

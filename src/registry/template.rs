@@ -126,9 +126,14 @@ pub fn expand_visible(text: &str, scope: &Scope<'_>) -> Result<String, Vec<Missi
     }
 }
 
-enum Piece<'t> {
+/// A part of a text.
+pub enum Piece<'t> {
+    /// Letters that mean themselves.
     Text(&'t str),
-    Env { name: &'t str, default: Option<&'t str> },
+    Env {
+        name: &'t str,
+        default: Option<&'t str>,
+    },
     Secret(&'t str),
     Home,
     Repo,
@@ -170,7 +175,8 @@ fn variable(name: &str, scope: &Scope<'_>) -> Option<Zeroizing<String>> {
     names().find_map(in_env).map(Zeroizing::new).or_else(stored)
 }
 
-fn pieces(text: &str) -> Vec<Result<Piece<'_>, Mistake>> {
+/// The parts of `text`, in order.
+pub fn pieces(text: &str) -> Vec<Result<Piece<'_>, Mistake>> {
     let mut pieces = Vec::new();
     let mut from = 0;
     while let Some(at) = text[from..].find("${").map(|found| from + found) {

@@ -2,17 +2,25 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::Reads;
-use crate::sync::target::{Door, Health, Item, NAME, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, Health, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "amp",
     title: "Amp",
     programs: &["amp"],
     signs: &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/amp")],
+    dialect: Dialect {
+        servers: &["amp.mcpServers"],
+        syntax: Syntax::Braces { default: false, bare: true },
+        refers: &[Field::Args, Field::Env],
+        enabled_tools: Some("includeTools"),
+        ..Dialect::PLAIN
+    },
     max_tools: None,
     source: "amp 0.0.1790142911, run",
     checked: "2026-11-23",
@@ -36,7 +44,6 @@ const SETTINGS: &[Spot] = &[
 ];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["amp.mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
 }

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::Dialect;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
+use crate::sync::target::{Door, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "antigravity",
@@ -17,6 +17,7 @@ pub const TARGET: Target = Target {
         Spot::same("~/.gemini/antigravity"),
         Spot::same("~/.antigravity"),
     ],
+    dialect: Dialect { disabled_tools: Some("disabledTools"), ..Dialect::PLAIN },
     // Its makers recommend no more than 50.
     max_tools: Some(50),
     source: "google-antigravity 0.1.22, its embedded documentation",
@@ -54,7 +55,6 @@ const INSTRUCTIONS: Spot = Spot::same("~/.gemini/GEMINI.md");
 const CONFIG: &[Spot] = &[Spot::same("~/.gemini/config/mcp_config.json")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
 }

@@ -2,17 +2,27 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field, Remote, Time};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Health, Item, Leave, NAME, Stale, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, Entry, Health, Item, NAME, Rules, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "claude",
     title: "Claude Code",
     programs: &["claude"],
     signs: &[Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}"), Spot::same("~/.claude.json")],
+    dialect: Dialect {
+        local: r#"{"type": "stdio"}"#,
+        remote: Some(Remote { always: r#"{"type": "http"}"#, ..Remote::URL }),
+        syntax: Syntax::Braces { default: true, bare: false },
+        refers: Field::ALL,
+        timeout: Some(Time::Millis("timeout")),
+        ..Dialect::PLAIN
+    },
     max_tools: None,
     source: "Claude Code 2.1.330, run",
     checked: "2026-11-23",
@@ -39,35 +49,37 @@ const SERVERS: &[Spot] = &[Spot::same("${CLAUDE_CONFIG_DIR:-~}/.claude.json")];
 const SETTINGS: Spot = Spot::same("${CLAUDE_CONFIG_DIR:-~/.claude}/settings.json");
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let members = door.entry(&TARGET, json!({ "type": "stdio", "timeout": 600_000 }));
-    let place = Place::keys(&["mcpServers", NAME]);
+    let own = door.entry(&TARGET, json!({ "type": "stdio", "timeout": 600_000 }));
+    let entries = door.entries(own.clone());
     let servers = Wanted {
         path: machine.file(TARGET.name, SERVERS),
         format: Format::Json,
         seed: "",
-        items: vec![Item::Entry { place, members }],
+        items: door.items(&TARGET, own, |_, _| Vec::new()),
     };
-    let settings =
-        Wanted { path: machine.path(&SETTINGS), format: Format::Json, seed: "", items: rules(&door.leave) };
+    let items = rules(&entries, &door.leave.rules);
+    let settings = Wanted { path: machine.path(&SETTINGS), format: Format::Json, seed: "", items };
     vec![servers, settings]
 }
 
 /// Each rule is a text in a list of its kind.
-fn rules(leave: &Leave) -> Vec<Item> {
-    let own = leave.all.then(|| format!("mcp__{NAME}"));
-    let tools = leave.single().map(|tool| format!("mcp__{NAME}__{tool}"));
-    let allow: Vec<String> = own.into_iter().chain(tools).chain(leave.rules.allow.iter().cloned()).collect();
+fn rules(entries: &[Entry], rules: &Rules) -> Vec<Item> {
+    let allow = entries.iter().flat_map(|Entry { name, leave, .. }| {
+        let own = leave.all.then(|| format!("mcp__{name}"));
+        own.into_iter().chain(leave.single().map(move |tool| format!("mcp__{name}__{tool}")))
+    });
+    let allow: Vec<String> = allow.chain(rules.allow.iter().cloned()).collect();
     let lists = [
         ("allow", &allow),
-        ("ask", &leave.rules.ask),
-        ("deny", &leave.rules.deny),
-        ("additionalDirectories", &leave.rules.directories),
+        ("ask", &rules.ask),
+        ("deny", &rules.deny),
+        ("additionalDirectories", &rules.directories),
     ];
     let permissions = Place::keys(&["permissions"]);
     let texts = lists.into_iter().flat_map(|(list, texts)| texts.iter().map(move |text| (list, text)));
     let texts =
         texts.map(|(list, text)| Item::Value { place: permissions.key(list).text(text), value: json!(text) });
-    let mode = leave.rules.default_mode.iter();
+    let mode = rules.default_mode.iter();
     let mode = mode.map(|mode| Item::Value { place: permissions.key("defaultMode"), value: json!(mode) });
     texts.chain(mode).collect()
 }

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::Dialect;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::Reads;
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::target::{Door, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "claude_desktop",
@@ -17,6 +17,8 @@ pub const TARGET: Target = Target {
         macos: "~/Library/Application Support/Claude",
         windows: "${APPDATA:-~/AppData/Roaming}/Claude",
     }],
+    // It is a program of the desktop, with the PATH of one, and says nothing of variables.
+    dialect: Dialect { remote: None, finds_programs: false, ..Dialect::PLAIN },
     max_tools: None,
     source: "its documentation",
     checked: "2026-11-23",
@@ -34,7 +36,6 @@ const CONFIG: &[Spot] = &[Spot {
 }];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
 }

@@ -2,17 +2,32 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field, Remote, Time};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "continue",
     title: "Continue",
     programs: &["cn"],
     signs: &[Spot::same("${CONTINUE_GLOBAL_DIR:-~/.continue}")],
+    dialect: Dialect {
+        listed_by: Some("name"),
+        local: r#"{"type": "stdio"}"#,
+        cwd: true,
+        remote: Some(Remote {
+            headers: &["requestOptions", "headers"],
+            always: r#"{"type": "streamable-http"}"#,
+            ..Remote::URL
+        }),
+        syntax: Syntax::Secrets,
+        refers: &[Field::Args, Field::Env],
+        startup: Some(Time::Millis("connectionTimeout")),
+        ..Dialect::PLAIN
+    },
     max_tools: None,
     source: "cn 1.5.47, run",
     checked: "2026-11-23",
@@ -29,12 +44,11 @@ pub const TARGET: Target = Target {
 const CONFIG: &[Spot] = &[Spot::same("${CONTINUE_GLOBAL_DIR:-~/.continue}/config.yaml")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers"]).item("name", NAME);
     let more = json!({ "type": "stdio", "connectionTimeout": 60_000 });
     vec![Wanted {
         path: machine.file(TARGET.name, CONFIG),
         format: Format::Yaml,
         seed: "name: Local Assistant\nversion: 1.0.0\nschema: v1\n",
-        items: vec![Item::Entry { place, members: door.entry(&TARGET, more) }],
+        items: door.items(&TARGET, door.entry(&TARGET, more), |_, _| Vec::new()),
     }]
 }

@@ -2,17 +2,19 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "cursor",
     title: "Cursor",
     programs: &["cursor", "cursor-agent"],
     signs: &[Spot::same("~/.cursor")],
+    dialect: Dialect { syntax: Syntax::EnvBraces, refers: Field::ALL, ..Dialect::PLAIN },
     max_tools: Some(40),
     source: "its documentation",
     checked: "2026-11-23",
@@ -31,7 +33,6 @@ pub const TARGET: Target = Target {
 const CONFIG: &[Spot] = &[Spot::same("~/.cursor/mcp.json")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
 }

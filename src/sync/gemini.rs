@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::sync::dialect::{Dialect, Field, Remote, Time};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
+use crate::sync::syntax::Syntax;
 use crate::sync::target::{Door, Health, Item, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
@@ -15,6 +17,16 @@ pub const TARGET: Target = Target {
     title: "Gemini CLI",
     programs: &["gemini"],
     signs: &[Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/settings.json")],
+    dialect: Dialect {
+        cwd: true,
+        remote: Some(Remote { url: "httpUrl", ..Remote::URL }),
+        syntax: Syntax::Braces { default: true, bare: true },
+        refers: Field::ALL,
+        timeout: Some(Time::Millis("timeout")),
+        enabled_tools: Some("includeTools"),
+        disabled_tools: Some("excludeTools"),
+        ..Dialect::PLAIN
+    },
     max_tools: None,
     source: "gemini-cli 0.61.0, run",
     checked: "2026-11-23",
@@ -40,15 +52,12 @@ const SETTINGS: &[Spot] = &[Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/settings.j
 const TRUSTED: Spot = Spot::same("${GEMINI_CLI_HOME:-~}/.gemini/trustedFolders.json");
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let mut items = vec![Item::Entry {
-        place: place.clone(),
-        members: door.entry(&TARGET, json!({ "timeout": 600_000 })),
-    }];
-    if door.leave.all {
+    let own = door.entry(&TARGET, json!({ "timeout": 600_000 }));
+    let items = door.items(&TARGET, own, |place, entry| {
         // Of single tools only its policy files know.
-        items.push(Item::Value { place: place.key("trust"), value: json!(true) });
-    }
+        let trust = Item::Value { place: place.key("trust"), value: json!(true) };
+        entry.leave.all.then_some(trust).into_iter().collect()
+    });
     vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
 }
 

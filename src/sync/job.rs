@@ -21,6 +21,8 @@ pub struct Job {
     pub path: PathBuf,
     pub format: Format,
     pub seed: String,
+    /// It is for direct mode.
+    pub direct: bool,
     pub task: Task,
 }
 
@@ -71,7 +73,7 @@ impl Draft {
 
 /// The jobs that bring `target` up to date.
 pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &Manifest) -> Vec<Job> {
-    let mut jobs: Vec<Job> = Vec::new();
+    let (mut jobs, direct): (Vec<Job>, bool) = (Vec::new(), door.direct.is_some());
     for wanted in (target.files)(machine, door) {
         jobs.push(Job {
             target: target.name,
@@ -79,6 +81,7 @@ pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &
             path: wanted.path,
             format: wanted.format,
             seed: wanted.seed.to_owned(),
+            direct,
             task: Task::Hold { items: wanted.items, stale: Vec::new() },
         });
     }
@@ -92,8 +95,17 @@ pub fn jobs(target: &'static Target, machine: &Machine, door: &Door, manifest: &
                 path,
                 format: old.format,
                 seed: String::new(),
+                direct,
                 task: Task::Hold { items: Vec::new(), stale: vec![place] },
             }),
+        }
+    }
+    // A file that loom has no use for any more is left as if loom had never had one.
+    for job in &mut jobs {
+        let is_empty =
+            |task: &Task| matches!(task, Task::Hold { items, stale } if items.is_empty() && stale.is_empty());
+        if is_empty(&job.task) && manifest.files.contains_key(&job.path) {
+            job.task = Task::Clear;
         }
     }
     // Files that were written once, and that the client has elsewhere now.
@@ -114,6 +126,7 @@ pub fn cleared(target: &'static str, manifest: &Manifest) -> Vec<Job> {
             path: path.clone(),
             format: record.format,
             seed: record.seed.clone(),
+            direct: false,
             task: Task::Clear,
         })
         .collect()
@@ -142,6 +155,7 @@ pub fn draft(job: Job, record: Option<&Record>, policy: Policy) -> Result<Option
         also: job.also.clone(),
         format: job.format,
         seed: job.seed.clone(),
+        direct: job.direct,
         owned,
         mode: mode_after.or(record.and_then(|record| record.mode)),
     });

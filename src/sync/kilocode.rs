@@ -2,7 +2,7 @@
 
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::opencode::items;
+use crate::sync::opencode::{DIALECT, items};
 use crate::sync::skills::{Folder, Form, Reads};
 use crate::sync::target::{Door, Health, NAME, Stale, Target, Wanted};
 
@@ -11,6 +11,7 @@ pub const TARGET: Target = Target {
     title: "Kilo Code",
     programs: &["kilo", "kilocode"],
     signs: &[Spot::same("${XDG_CONFIG_HOME:-~/.config}/kilo"), Spot::same("~/.kilocode")],
+    dialect: DIALECT,
     max_tools: None,
     source: "kilo 7.7.7, run",
     checked: "2026-11-23",

@@ -1,9 +1,10 @@
 //! The configuration files of AI clients: loom's entry in each, and not one other byte.
 //!
-//! `target` says what a client wants where, one file a client; `plan` compares what was written, what stands there and
-//! what is wanted; `json`, `toml`, `yaml` and `blocks` put values into texts, `whole` is for files that are loom's as a whole;
-//! `skills` says what models are told, and where; `job` reads files, `apply` writes them, all or none; `history` takes
-//! them back. Only `verify` ever starts a client, and only when a person wants it.
+//! `target` says what a client wants where, one file a client; `dialect` and `syntax` how it writes servers of its own,
+//! `direct` writes them and `theirs` reads them, which `gather` makes servers of the registry; `plan` compares what was
+//! written, what stands there and what is wanted; `json`, `toml`, `yaml` and `blocks` put values into texts, `whole` is for
+//! files that are loom's as a whole; `skills` says what models are told, and where; `job` reads files, `apply` writes them,
+//! all or none; `history` takes them back. Only `verify` ever starts a client, and only when a person wants it.
 
 mod amp;
 mod antigravity;
@@ -15,9 +16,12 @@ mod codex;
 mod continue_dev;
 mod copilot;
 mod cursor;
+pub mod dialect;
 pub mod diff;
+pub mod direct;
 pub mod disk;
 pub mod format;
+pub mod gather;
 mod gemini;
 pub mod history;
 pub mod job;
@@ -32,7 +36,9 @@ pub mod skills;
 mod splice;
 pub mod state;
 pub mod survey;
+pub mod syntax;
 pub mod target;
+pub mod theirs;
 mod toml;
 pub mod verify;
 mod vscode;

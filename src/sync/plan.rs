@@ -200,6 +200,12 @@ impl Planner {
                     self.take_out(place)?;
                     return self.put_entry(place, members);
                 }
+                if !own && members.iter().all(|(key, value)| found.get(key) == Some(value)) {
+                    // Somebody's own, and just as it should be: it stays theirs.
+                    self.blocked.push(place.clone());
+                    self.planned.owned.values.extend(known);
+                    return Ok(());
+                }
                 if !own {
                     self.blocked.push(place.clone());
                     self.drift(place, DriftKind::Foreign, Some(whole), Some(found));

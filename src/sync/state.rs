@@ -30,6 +30,13 @@ pub struct Manifest {
     pub folders: BTreeSet<PathBuf>,
 }
 
+impl Manifest {
+    /// Whether `target` was last written in direct mode.
+    pub fn is_direct(&self, target: &str) -> bool {
+        self.files.values().any(|record| record.target == target && record.direct)
+    }
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Record {
     pub target: String,
@@ -38,6 +45,9 @@ pub struct Record {
     pub also: Vec<String>,
     pub format: Format,
     pub seed: String,
+    /// It was written in direct mode.
+    #[serde(default)]
+    pub direct: bool,
     pub owned: Owned,
     /// Permission bits of a file that is loom's as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::registry::{Registry, Server};
+use crate::sync::dialect::Dialect;
+use crate::sync::direct::Direct;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
@@ -23,6 +25,8 @@ pub struct Target {
     pub programs: &'static [&'static str],
     /// Files and folders that show the same.
     pub signs: &'static [Spot],
+    /// How it writes servers.
+    pub dialect: Dialect,
     /// How many tools it copes with; `None` for any number.
     pub max_tools: Option<u32>,
     /// Where the facts are from, and when that was read.
@@ -97,6 +101,17 @@ pub struct Door {
     pub socket: Option<String>,
     /// What may be called without asking.
     pub leave: Leave,
+    /// The servers themselves, in place of the one entry that is the way to them all.
+    pub direct: Option<Direct>,
+}
+
+/// One server in a client's file.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub name: String,
+    pub members: Map<String, Value>,
+    /// What of it may be called without asking.
+    pub leave: Leave,
 }
 
 /// Which of loom's tools a client may call without asking, as the registry says it.
@@ -121,6 +136,13 @@ pub struct Rules {
 }
 
 impl Leave {
+    /// The part for one server, in its own words: without its name before the tools.
+    pub fn within(&self, server: &str) -> Self {
+        let own = |tool: &String| tool.strip_prefix(server)?.strip_prefix("__").map(str::to_owned);
+        let tools: Vec<String> = self.tools.iter().filter_map(own).collect();
+        Leave { all: self.all || tools.iter().any(|tool| tool == "*"), tools, rules: Rules::default() }
+    }
+
     /// The tools with a name of their own.
     pub fn single(&self) -> impl Iterator<Item = &String> {
         self.tools.iter().filter(|tool| !tool.contains('*'))
@@ -156,6 +178,11 @@ impl Leave {
 }
 
 impl Door {
+    /// For a file that is to lose what is loom's.
+    pub fn nowhere() -> Self {
+        Door { binary: String::new(), socket: None, leave: Leave::default(), direct: None }
+    }
+
     /// The arguments behind the program.
     pub fn args(&self, target: &str, max_tools: Option<u32>) -> Vec<String> {
         let mut args = vec!["proxy".to_owned(), "--agent-hint".to_owned(), target.to_owned()];
@@ -166,6 +193,29 @@ impl Door {
             args.extend(["--socket".to_owned(), socket.clone()]);
         }
         args
+    }
+
+    /// What stands in the file: `own`, loom's one entry, or each server, and with each what `allow` says of it.
+    pub fn items(
+        &self,
+        target: &Target,
+        own: Map<String, Value>,
+        allow: impl Fn(&Place, &Entry) -> Vec<Item>,
+    ) -> Vec<Item> {
+        let item = |entry: Entry| {
+            let place = target.dialect.place(&entry.name);
+            let allowed = allow(&place, &entry);
+            std::iter::once(Item::Entry { place, members: entry.members }).chain(allowed).collect::<Vec<_>>()
+        };
+        self.entries(own).into_iter().flat_map(item).collect()
+    }
+
+    /// The servers, or `own` as the only one.
+    pub fn entries(&self, own: Map<String, Value>) -> Vec<Entry> {
+        match &self.direct {
+            Some(direct) => direct.entries.clone(),
+            None => vec![Entry { name: NAME.to_owned(), members: own, leave: self.leave.clone() }],
+        }
     }
 
     /// `command` and `args`, and what else the client wants beside them.
@@ -183,7 +233,7 @@ impl Door {
     }
 }
 
-/// Whether an entry that nobody recorded starts loom's proxy, and so is loom's own.
+/// Whether an entry that nobody recorded starts loom's proxy, or a server through loom, and so is loom's own.
 pub fn starts_loom(entry: &Value) -> bool {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let list = |value: Option<&Value>| -> Vec<String> {
@@ -197,7 +247,7 @@ pub fn starts_loom(entry: &Value) -> bool {
         }
     };
     let name = program.rsplit(['/', '\\']).next().unwrap_or_default();
-    matches!(name, "loom" | "loom.exe") && args.iter().any(|arg| arg == "proxy")
+    matches!(name, "loom" | "loom.exe") && args.iter().any(|arg| arg == "proxy" || arg == "exec")
 }
 
 #[cfg(test)]
@@ -210,6 +260,7 @@ mod tests {
             (json!({"command": "/usr/bin/loom", "args": ["proxy"]}), true),
             (json!({"command": "C:\\bin\\loom.exe", "args": ["--socket", "x", "proxy"]}), true),
             (json!({"type": "local", "command": ["loom", "proxy"]}), true),
+            (json!({"command": "/usr/bin/loom", "args": ["exec", "files"]}), true),
             (json!({"command": "weave", "args": ["proxy"]}), false),
             (json!({"command": "/usr/bin/loom", "args": ["serve"]}), false),
             (json!({"url": "https://loom/proxy"}), false),

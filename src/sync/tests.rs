@@ -1,5 +1,6 @@
 //! Every client: what is written into an empty home, and what becomes of a home full of others' things.
 
+mod direct;
 mod written;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ fn machine(os: Os, home: &Path) -> Machine {
 }
 
 fn door(leave: Leave) -> Door {
-    Door { binary: "/opt/loom".into(), socket: None, leave }
+    Door { binary: "/opt/loom".into(), socket: None, leave, direct: None }
 }
 
 fn held(target: &'static Target, os: Os, leave: Leave) -> Vec<(Job, Vec<Item>)> {

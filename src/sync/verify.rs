@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::sync::machine::Machine;
-use crate::sync::target::{Health, NAME, Target};
+use crate::sync::target::{Health, Target};
 
 /// How long a client may take. Some never end by themselves.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -38,14 +38,17 @@ pub struct Verdict {
     pub words: String,
 }
 
-/// Runs the client's own command.
-pub fn verify(target: &Target, machine: &Machine) -> io::Result<Verdict> {
-    let bare = |sight| Verdict { sight, words: String::new() };
-    let Some(health) = &target.health else { return Ok(bare(Sight::Silent)) };
-    let Some(program) = target.programs.iter().find(|program| machine.has_program(program)) else {
-        return Ok(bare(Sight::NotInstalled));
+/// Runs the client's own command; what it says of each of the servers `names`.
+pub fn verify(target: &Target, machine: &Machine, names: &[String]) -> io::Result<Vec<(String, Verdict)>> {
+    let bare = |sight| {
+        Ok(names.iter().map(|name| (name.clone(), Verdict { sight, words: String::new() })).collect())
     };
-    Ok(judge(health, &said(program, health, machine)?))
+    let Some(health) = &target.health else { return bare(Sight::Silent) };
+    let Some(program) = target.programs.iter().find(|program| machine.has_program(program)) else {
+        return bare(Sight::NotInstalled);
+    };
+    let said = said(program, health, machine)?;
+    Ok(names.iter().map(|name| (name.clone(), judge(health, &said, name))).collect())
 }
 
 /// What the command prints, on both of its outputs, within its time.
@@ -71,13 +74,13 @@ fn said(program: &str, health: &Health, machine: &Machine) -> io::Result<String>
     Ok(String::from_utf8_lossy(&std::fs::read(&path)?).into_owned())
 }
 
-/// The verdict from a client's words: the line that names loom, or the one below it.
-fn judge(health: &Health, said: &str) -> Verdict {
+/// The verdict from a client's words: the line that names the server, or the one below it.
+fn judge(health: &Health, said: &str, name: &str) -> Verdict {
     let plain = without_colours(said);
     let lines: Vec<&str> = plain.lines().map(str::trim).collect();
-    let Some(at) =
-        lines.iter().position(|line| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == NAME))
-    else {
+    let is_end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let names_it = |line: &&str| line.split(is_end).any(|word| word == name);
+    let Some(at) = lines.iter().position(names_it) else {
         let words = lines.iter().rev().find(|line| !line.is_empty()).copied().unwrap_or("it says nothing");
         return Verdict { sight: Sight::Failed, words: words.to_owned() };
     };
@@ -125,9 +128,10 @@ mod tests {
             ("codex", "Name  Command  Status\nloom  /l  proxy  -  enabled\n", Sight::Read),
             ("codex", "Error loading config.toml: invalid transport\n", Sight::Failed),
             ("amp", "loom (user settings): connected (4 tools: a, b)\n", Sight::Connected),
+            ("copilot", "User servers:\n  loom (local)\n", Sight::Read),
             ("qwen", "", Sight::Failed),
         ] {
-            assert_eq!(judge(health(name), said).sight, want, "{name}: {said}");
+            assert_eq!(judge(health(name), said, "loom").sight, want, "{name}: {said}");
         }
     }
 }

@@ -2,17 +2,27 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field, Remote};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Item, NAME, Stale, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, NAME, Stale, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "vscode",
     title: "VS Code",
     programs: &["code", "code-insiders", "codium"],
     signs: &[EDITIONS[0], EDITIONS[1], EDITIONS[2], EDITIONS[3]],
+    dialect: Dialect {
+        servers: &["servers"],
+        local: r#"{"type": "stdio"}"#,
+        cwd: true,
+        remote: Some(Remote { always: r#"{"type": "http"}"#, ..Remote::URL }),
+        syntax: Syntax::EnvBraces,
+        refers: Field::ALL,
+        ..Dialect::PLAIN
+    },
     // It takes 128 in one request, its own included.
     max_tools: Some(100),
     source: "its documentation",
@@ -70,7 +80,6 @@ const EDITIONS: &[Spot] = &[
 ];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["servers", NAME]);
     let folders: Vec<_> = EDITIONS.iter().map(|edition| machine.path(edition)).collect();
     let mut paths: Vec<_> =
         folders.iter().filter(|folder| folder.is_dir()).map(|folder| folder.join("mcp.json")).collect();
@@ -85,7 +94,7 @@ fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
             path,
             format: Format::Jsonc,
             seed: "",
-            items: vec![Item::Entry { place: place.clone(), members }],
+            items: door.items(&TARGET, members, |_, _| Vec::new()),
         }
     };
     paths.into_iter().map(wanted).collect()

@@ -2,17 +2,25 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::{Dialect, Field, Remote};
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
-use crate::sync::place::Place;
 use crate::sync::skills::{Folder, Form, Reads};
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::syntax::Syntax;
+use crate::sync::target::{Door, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "windsurf",
     title: "Windsurf",
     programs: &["windsurf"],
     signs: &[Spot::same("~/.codeium/windsurf")],
+    dialect: Dialect {
+        remote: Some(Remote { url: "serverUrl", ..Remote::URL }),
+        syntax: Syntax::EnvBraces,
+        refers: &[Field::Args, Field::Env, Field::Url, Field::Headers],
+        disabled_tools: Some("disabledTools"),
+        ..Dialect::PLAIN
+    },
     max_tools: Some(90),
     source: "its documentation",
     checked: "2026-11-23",
@@ -33,7 +41,6 @@ const INSTRUCTIONS: Spot = Spot::same("~/.codeium/windsurf/memories/global_rules
 const CONFIG: &[Spot] = &[Spot::same("~/.codeium/windsurf/mcp_config.json")];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["mcpServers", NAME]);
-    let items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, _| Vec::new());
     vec![Wanted { path: machine.file(TARGET.name, CONFIG), format: Format::Json, seed: "", items }]
 }

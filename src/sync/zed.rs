@@ -2,17 +2,19 @@
 
 use serde_json::json;
 
+use crate::sync::dialect::Dialect;
 use crate::sync::format::Format;
 use crate::sync::machine::{Machine, Spot};
 use crate::sync::place::Place;
 use crate::sync::skills::Reads;
-use crate::sync::target::{Door, Item, NAME, Target, Wanted};
+use crate::sync::target::{Door, Item, Target, Wanted};
 
 pub const TARGET: Target = Target {
     name: "zed",
     title: "Zed",
     programs: &["zed", "zeditor"],
     signs: &[Spot::unix("${XDG_CONFIG_HOME:-~/.config}/zed", "${APPDATA:-~/AppData/Roaming}/Zed")],
+    dialect: Dialect { servers: &["context_servers"], ..Dialect::PLAIN },
     max_tools: None,
     source: "its documentation",
     checked: "2026-11-23",
@@ -30,12 +32,11 @@ const SETTINGS: &[Spot] = &[Spot {
 }];
 
 fn files(machine: &Machine, door: &Door) -> Vec<Wanted> {
-    let place = Place::keys(&["context_servers", NAME]);
-    let mut items = vec![Item::Entry { place, members: door.entry(&TARGET, json!({})) }];
     let tools = Place::keys(&["agent", "tool_permissions", "tools"]);
-    for tool in door.leave.single() {
-        let place = tools.key(&format!("mcp:{NAME}:{tool}")).key("default");
-        items.push(Item::Value { place, value: json!("allow") });
-    }
+    let items = door.items(&TARGET, door.entry(&TARGET, json!({})), |_, entry| {
+        let place = |tool| tools.key(&format!("mcp:{}:{tool}", entry.name)).key("default");
+        let allow = |tool| Item::Value { place: place(tool), value: json!("allow") };
+        entry.leave.single().map(allow).collect()
+    });
     vec![Wanted { path: machine.file(TARGET.name, SETTINGS), format: Format::Jsonc, seed: "", items }]
 }

@@ -124,7 +124,7 @@ fn amp_lists_what_sync_wrote() {
 /// Without a warning of what it reads; and what the client makes of its files meanwhile is no trouble to loom.
 fn lists_what_sync_wrote(agent: fn(&str) -> Agent) {
     let home = home();
-    let (agent, said) = Session::list(&home, &Installed::find(), agent);
+    let (agent, said) = Session::list(&home, &Installed::find(), agent, "--loom-mode");
     let line = said.lines().find(|line| line.contains("loom")).unwrap_or_else(|| panic!("no loom: {said}"));
     let mut near = said.lines().skip_while(|other| *other != line).take(2);
     assert!(near.any(|line| line.contains(agent.listed)), "{said}");

@@ -1,14 +1,16 @@
 //! Real servers through loom, seen by real SDKs: what each server lists, answers, asks and tells directly, it does through
-//! loom (`matrix`). Real AI clients complete calls through it (`clients`), and are told what `loom sync` writes
-//! for their models (`told`). `scripts/install-peers.sh` installs them all;
-//! without that every test here fails and says so.
+//! loom (`matrix`). Real AI clients complete calls through it (`clients`), start servers as it tells them (`direct`), and
+//! are told what `loom sync` writes for their models (`told`); what they wrote by themselves loom takes over (`import`).
+//! `scripts/install-peers.sh` installs them all; without that every test here fails and says so.
 
 mod agents;
 mod clients;
 mod dialect;
 mod difference;
+mod direct;
 mod document;
 mod everything;
+mod import;
 mod installed;
 mod matrix;
 mod model;

@@ -38,7 +38,7 @@ impl Session {
         let (sender, events) = channel();
         let model = model::serve(sender.clone());
         let agent = agent(&model);
-        configure(home, &agent);
+        configure(home, &agent, "--loom-mode");
         let (stdout, stderr) = (home.path().join("client.out"), home.path().join("client.err"));
         let mut command = program(home, installed, &agent, &model);
         let output = |path| File::create(path).expect("the home can be written");
@@ -48,11 +48,16 @@ impl Session {
     }
 
     /// What the client says of its MCP servers, once `loom sync` has configured it: standard output and error.
-    pub fn list(home: &TestHome, installed: &Installed, agent: fn(&str) -> Agent) -> (Agent, String) {
+    pub fn list(
+        home: &TestHome,
+        installed: &Installed,
+        agent: fn(&str) -> Agent,
+        mode: &str,
+    ) -> (Agent, String) {
         let (sender, _events) = channel();
         let model = model::serve(sender);
         let agent = agent(&model);
-        configure(home, &agent);
+        configure(home, &agent, mode);
         let listed = home.finish(program(home, installed, &agent, &model).args(&agent.list));
         assert!(listed.status.success(), "{:?}: {listed:?}", agent.list);
         let text = [listed.stdout, listed.stderr].concat();
@@ -120,11 +125,11 @@ impl Session {
 }
 
 /// Writes what the client needs beside loom, and then loom.
-fn configure(home: &TestHome, agent: &Agent) {
+fn configure(home: &TestHome, agent: &Agent, mode: &str) {
     let file = home.path().join(agent.file.0);
     fs::create_dir_all(file.parent().expect("it is below the home")).expect("the home can be written");
     fs::write(file, &agent.file.1).expect("the home can be written");
-    home.loom_ok(&["sync", agent.hint]);
+    home.loom_ok(&["sync", agent.hint, mode]);
 }
 
 /// The client without arguments. All that it wants from outside this machine it asks of the model, which refuses.

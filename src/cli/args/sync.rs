@@ -12,7 +12,9 @@ use argh::{ArgsInfo, FromArgs};
                each stands, `loom sync history` the runs that wrote something, and `--undo` takes the last of them \
                back, or the one whose number is given. Only loom's own keys are written, every other byte stays; \
                what somebody else changed in them is reported and left. What skills-registry.yaml says goes along; \
-               `loom sync skills WORD` writes that alone. Clients: codex, vscode, kilocode, claude, \
+               `loom sync skills WORD` writes that alone. In direct mode a client starts the servers \
+               itself: through `loom exec` where its file cannot say what they need, so that no secret stands in it; \
+               the client stays in it until --loom-mode. Clients: codex, vscode, kilocode, claude, \
                claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen, amp, continue."
 )]
 #[argh(example = "loom sync all --regen --loom-mode")]
@@ -32,9 +34,12 @@ pub struct SyncArgs {
     /// also write the files of `loom generate`
     #[argh(switch)]
     pub regen: bool,
-    /// one entry, `loom proxy`, in every client; this is always so
+    /// one entry, `loom proxy`, in every client (default, unless the client is in direct mode)
     #[argh(switch)]
     pub loom_mode: bool,
+    /// direct mode: an entry for every server of the registry, and none for loom
+    #[argh(switch)]
+    pub no_loom_mode: bool,
     /// leave instructions, skills, rules, commands and workflows as they are
     #[argh(switch)]
     pub skip_skills: bool,
@@ -97,9 +102,12 @@ pub struct GenerateConfigsArgs {
     /// clients, with commas between them, or `all` (default all)
     #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
     pub target: String,
-    /// one entry, `loom proxy`, in every client; this is always so
+    /// one entry, `loom proxy`, in every client (default)
     #[argh(switch)]
     pub loom_mode: bool,
+    /// direct mode: an entry for every server of the registry, and none for loom
+    #[argh(switch)]
+    pub no_loom_mode: bool,
     /// folder to write into (default generated/mcp)
     #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"generated/mcp\")")]
     pub output_dir: PathBuf,

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::trouble::{Fix, Trouble};
 use crate::cli::context::Context;
+use crate::cli::sync::doors::{Doors, Mode};
+use crate::cli::sync::machine;
 use crate::cli::sync::report::{drift_text, left_alone};
-use crate::cli::sync::{Doors, machine, told};
+use crate::cli::sync::told;
 use crate::fault::Fault;
 use crate::sync::history::{self, RunState};
 use crate::sync::job::Draft;
@@ -19,13 +21,13 @@ use crate::sync::{TARGETS, is_here};
 /// Looks at every client that is here. Writes nothing.
 pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Trouble>) -> Result<(), Fault> {
     let machine = machine(context)?;
-    let doors = Doors::load(context, registry)?;
+    let doors = Doors::load(context, registry, Mode::AsBefore)?;
     let dir = context.paths.sync_dir();
     let manifest = state::peek(&dir)?;
     unfinished(&state::history_dir(&dir), troubles)?;
     // What is wrong with that registry is said elsewhere.
     let told = told::load(context, registry).ok();
-    let door = |target: &Target| doors.door(target);
+    let door = |target: &Target| doors.door(target, &manifest);
     let order = Order {
         machine: &machine,
         manifest: &manifest,

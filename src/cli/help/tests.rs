@@ -64,6 +64,7 @@ fn overview_page() {
       remove    take a server out of the registry
       enable    use a server again that was disabled
       disable   keep a server in the registry, but never start or list it
+      import    take the servers that your clients have over into the registry
       sync      write loom into the configuration files of AI clients
       generate  write what `loom sync` would write for a home without clients
       check     find what is wrong around loom, and the command that mends it
@@ -76,6 +77,7 @@ fn overview_page() {
 
     Started by programs
       proxy     what an AI client starts: all tools of this machine over stdio
+      exec      become one server of the registry, as a client starts it
       daemon    run the daemon in the foreground
       mcp       run one built-in MCP server over standard input and output
 

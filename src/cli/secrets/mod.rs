@@ -6,7 +6,7 @@ mod get;
 mod import;
 mod list;
 pub mod needs;
-mod set;
+pub mod set;
 mod sources;
 mod terminal;
 mod unlock;
@@ -51,14 +51,21 @@ pub fn run(args: SecretsArgs, socket: Option<&Path>, out: &mut Out) -> Result<En
 }
 
 /// What these verbs need.
-struct Desk {
-    context: Context,
-    place: Place,
+pub struct Desk {
+    pub context: Context,
+    pub place: Place,
     /// This shell's, without the keys.
-    env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
 }
 
 impl Desk {
+    /// For a person in this shell; refuses a home of somebody else's.
+    pub fn open(context: Context) -> Result<Desk, Fault> {
+        check_owner(&context.paths)?;
+        forbid_core_files();
+        Desk::new(context)
+    }
+
     fn new(context: Context) -> Result<Desk, Fault> {
         let mut env = process_environment();
         let place = place(&context, &mut env)?;
@@ -66,7 +73,7 @@ impl Desk {
     }
 
     /// Asks for the file's passphrase where that is what is missing, and a person is there.
-    fn ask_passphrase(&mut self) -> Result<(), Fault> {
+    pub fn ask_passphrase(&mut self) -> Result<(), Fault> {
         let needed = matches!(file::holder(&self.place), Ok(Some(Holder::Passphrase)));
         if needed && self.place.keys.passphrase.is_none() && terminal::is_there() {
             let asked = terminal::ask("passphrase of secrets.enc: ", "set LOOM_PASSPHRASE")?;
@@ -84,7 +91,7 @@ impl Desk {
     }
 
     /// A running daemon gives the servers that use one of `names` the new value.
-    fn tell_daemon(&self, names: &BTreeSet<String>, out: &mut Out) -> Result<(), Fault> {
+    pub fn tell_daemon(&self, names: &BTreeSet<String>, out: &mut Out) -> Result<(), Fault> {
         #[derive(Deserialize)]
         struct Told {
             servers: Vec<String>,

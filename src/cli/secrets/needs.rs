@@ -65,17 +65,23 @@ pub fn lacks(registry: &Registry, env: &BTreeMap<String, String>, found: &Found,
 }
 
 fn lack(server: &Server, missing: &Missing, found: &Found) -> Lack {
+    let trouble = found.troubles.first().filter(|_| missing.why == Why::NoSecret);
+    let why = trouble.map(|trouble| format!("; {}", trouble.text)).unwrap_or_default();
+    let (text, hint) = (format!("{missing}{why}"), mend(missing, found));
+    Lack { server: server.name.to_string(), optional: server.optional, text, hint }
+}
+
+/// A command that gives what is missing, or what else a person can do.
+pub fn mend(missing: &Missing, found: &Found) -> Option<String> {
     let set = || Some(format!("loom secrets set {}", missing.name));
     let trouble = found.troubles.first().filter(|_| missing.why == Why::NoSecret);
-    let hint = match missing.why {
+    match missing.why {
         Why::NoSecret => trouble.and_then(|trouble| trouble.hint.clone()).or_else(set),
         Why::NotSet if looks_secret(&missing.name) => set(),
         Why::NotSet => Some(format!("export {}=…, then `loom start`", missing.name)),
         Why::Visible => Some("put it into `env` of the server".into()),
         Why::NoWorkspace | Why::BadTemplate => None,
-    };
-    let why = trouble.map(|trouble| format!("; {}", trouble.text)).unwrap_or_default();
-    Lack { server: server.name.to_string(), optional: server.optional, text: format!("{missing}{why}"), hint }
+    }
 }
 
 fn specs(server: &Server) -> impl Iterator<Item = crate::registry::spec::Spec> {

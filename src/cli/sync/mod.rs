@@ -1,32 +1,29 @@
 //! `loom sync`: loom in the configuration files of AI clients.
 
+pub mod doors;
 mod history;
 pub mod report;
 mod status;
 pub mod told;
 mod verify;
 
-use std::path::Path;
-
 use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
 use crate::cli::context::Context;
 use crate::cli::generate;
 use crate::cli::out::Out;
-use crate::cli::registry::{read, refuse_errors};
+use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::report::Style;
 use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
-use crate::registry::Registry;
-use crate::registry::find::for_person;
-use crate::settings::{process_env, process_environment};
+use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
 use crate::sync::machine::Machine;
 use crate::sync::plan::Policy;
 use crate::sync::skills::Told;
 use crate::sync::state::{Manifest, State};
 use crate::sync::survey::{Aim, Order, survey};
-use crate::sync::target::{Door, Leave, Target};
+use crate::sync::target::{Door, Target};
 use crate::sync::{TARGETS, is_here};
 
 pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -45,8 +42,9 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         _ => (words.as_slice(), true),
     };
     let registry = args.registry.as_deref();
+    let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
     let content = Content {
-        doors: settings.then(|| Doors::load(context, registry)).transpose()?,
+        doors: settings.then(|| Doors::load(context, registry, mode)).transpose()?,
         told: match (args.skip_skills, args.remove) {
             (true, _) => None,
             // What is to go may go even if the registry is broken.
@@ -84,16 +82,22 @@ fn write(
         (_, true) => Policy::Force,
         (false, false) => Policy::Report,
     };
-    let doors = content.doors.as_ref().map(|doors| |target: &Target| doors.door(target));
+    let before = manifest.clone();
+    let doors = content.doors.as_ref().map(|doors| |target: &Target| doors.door(target, &before));
+    let aim = if args.remove { Aim::Absent } else { Aim::Present };
     let order = Order {
         machine: &machine,
         manifest: &manifest,
         door: doors.as_ref().map(|door| door as &dyn Fn(&Target) -> Door),
         told: content.told.as_ref(),
-        aim: if args.remove { Aim::Absent } else { Aim::Present },
+        aim,
         policy,
     };
     let mut found = survey(&targets, &order);
+    let notes = |target: &Target| match (aim, &doors) {
+        (Aim::Present, Some(door)) => door(target).direct.map(|direct| direct.notes).unwrap_or_default(),
+        _ => Vec::new(),
+    };
     let style = match (args.dry_run, args.check) {
         (true, _) => Style::Diff,
         (_, true) => Style::Check,
@@ -108,15 +112,16 @@ fn write(
     }
     let ending = report::ending(&found, style);
     if !args.verify {
-        report::show(&found, &targets, run.as_ref(), style, &machine, args.json, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, args.json, out);
         return Ok(ending);
     }
     if !args.json {
-        report::show(&found, &targets, run.as_ref(), style, &machine, false, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, false, out);
     }
     // The daemon that a client starts now may want the state.
     drop(state);
-    let seen = verify::run(&targets, &machine, args.json, out);
+    let door = |target: &Target| doors.as_ref().map_or_else(Door::nowhere, |door| door(target));
+    let seen = verify::run(&targets, &machine, &door, args.json, out);
     Ok(if ending == Ending::Done { seen } else { ending })
 }
 
@@ -141,7 +146,7 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let machine = machine(context)?;
     let (state, mut manifest) = open(context)?;
     let targets = named(&["all"], &machine, &manifest, false)?;
-    let nowhere = |_: &Target| Door { binary: String::new(), socket: None, leave: Leave::default() };
+    let nowhere = |_: &Target| Door::nowhere();
     let order = Order {
         machine: &machine,
         manifest: &manifest,
@@ -153,7 +158,7 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let mut found = survey(&targets, &order);
     let run = apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "uninstall")?;
     if run.is_some() || report::ending(&found, Style::Done) != Ending::Done {
-        report::show(&found, &targets, None, Style::Done, &machine, false, out);
+        report::show(&found, &targets, None, Style::Done, &machine, &|_| Vec::new(), false, out);
     }
     Ok(report::ending(&found, Style::Done))
 }
@@ -185,7 +190,12 @@ fn one_task(args: &SyncArgs) -> Result<(), Plain> {
 
 /// What was typed, for the history.
 fn verb(args: &SyncArgs) -> String {
-    let flags = [(args.remove, " --remove"), (args.accept, " --accept"), (args.force, " --force")];
+    let flags = [
+        (args.no_loom_mode, " --no-loom-mode"),
+        (args.remove, " --remove"),
+        (args.accept, " --accept"),
+        (args.force, " --force"),
+    ];
     let flags: String = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| *flag).collect();
     format!("sync {}{flags}", args.words.join(" "))
 }
@@ -242,32 +252,4 @@ pub fn named(
         words.contains(&target.name) || all && (every || is_here(target, machine, manifest))
     };
     Ok(TARGETS.iter().filter(wanted).collect())
-}
-
-/// The way into loom for each client.
-pub struct Doors {
-    binary: String,
-    socket: Option<String>,
-    registry: Option<Registry>,
-}
-
-impl Doors {
-    /// Reads the registry in force; there need not be one.
-    pub fn load(context: &Context, flag: Option<&Path>) -> Result<Self, Fault> {
-        let found = for_person(flag, &context.cwd, &context.paths)?;
-        let registry = match flag.is_some() || found.path.exists() {
-            true => {
-                Some(refuse_errors(read(&found.path, context.paths.home())?, &context.show(&found.path))?)
-            }
-            false => None,
-        };
-        let usual = process_env()("LOOM_SOCKET").is_none() && context.socket == context.settings.socket;
-        let socket = (!usual).then(|| context.socket.display().to_string());
-        Ok(Doors { binary: context.program()?.display().to_string(), socket, registry })
-    }
-
-    pub fn door(&self, target: &Target) -> Door {
-        let leave = self.registry.as_ref().map(|registry| Leave::of(registry, target.name));
-        Door { binary: self.binary.clone(), socket: self.socket.clone(), leave: leave.unwrap_or_default() }
-    }
 }

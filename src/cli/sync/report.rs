@@ -28,12 +28,14 @@ pub enum Style {
     Check,
 }
 
+#[expect(clippy::too_many_arguments, reason = "all that a report tells")]
 pub fn show(
     found: &Survey,
     targets: &[&'static Target],
     run: Option<&Run>,
     style: Style,
     machine: &Machine,
+    more: &dyn Fn(&Target) -> Vec<String>,
     as_json: bool,
     out: &mut Out,
 ) {
@@ -41,7 +43,7 @@ pub fn show(
         out.json(&json!({
             "run": run.map(|run| run.id),
             "files": files_json(found, style),
-            "notes": targets.iter().map(|target| (target.name, (target.notes)(machine))).filter(|(_, notes)| !notes.is_empty())
+            "notes": targets.iter().map(|target| (target.name, [more(target), (target.notes)(machine)].concat())).filter(|(_, notes)| !notes.is_empty())
                 .map(|(name, notes)| (name.to_owned(), json!(notes))).collect::<serde_json::Map<_, _>>(),
         }));
         return;
@@ -57,6 +59,11 @@ pub fn show(
     }
     for (target, path, obstacle) in &found.obstacles {
         out.line(format!("{target:15} {}", out.paint(Paint::Bad, &left_alone(path, obstacle, machine))));
+    }
+    for target in targets {
+        for note in more(target) {
+            out.line(out.paint(Paint::Warn, &format!("{:15} note: {note}", target.name)));
+        }
     }
     let new =
         |target: &Target| found.drafts.iter().any(|draft| draft.job.target == target.name && draft.writes());

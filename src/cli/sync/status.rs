@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::Ending;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
+use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::report::{Style, drift_text, files_json, left_alone};
-use crate::cli::sync::{Doors, machine, open, told};
+use crate::cli::sync::{machine, open, told};
 use crate::fault::Fault;
 use crate::sync::job::Draft;
 use crate::sync::plan::Policy;
@@ -24,12 +25,12 @@ pub fn run(
     out: &mut Out,
 ) -> Result<Ending, Fault> {
     let machine = machine(context)?;
-    let doors = Doors::load(context, registry)?;
+    let doors = Doors::load(context, registry, Mode::AsBefore)?;
     let (_state, manifest) = open(context)?;
     let (here, absent): (Vec<&'static Target>, Vec<_>) =
         TARGETS.iter().partition(|target| is_here(target, &machine, &manifest));
     let told = told::load(context, registry)?;
-    let door = |target: &Target| doors.door(target);
+    let door = |target: &Target| doors.door(target, &manifest);
     let order = Order {
         machine: &machine,
         manifest: &manifest,
@@ -42,11 +43,14 @@ pub fn run(
     for target in &here {
         let found = survey(&[target], &order);
         let state = state(target, &found, &manifest);
-        let notes = (target.notes)(&machine);
+        let direct = doors.door(target, &manifest).direct;
+        let mode = if direct.is_some() { "direct" } else { "loom" };
+        let own = direct.map(|direct| direct.notes).unwrap_or_default();
+        let notes: Vec<String> = own.into_iter().chain((target.notes)(&machine)).collect();
         if as_json {
             let files = files_json(&found, Style::Check);
             let facts = json!({ "source": target.source, "checked": target.checked });
-            let row = json!({ "client": target.title, "state": state, "files": files, "notes": notes, "facts": facts });
+            let row = json!({ "client": target.title, "state": state, "mode": mode, "files": files, "notes": notes, "facts": facts });
             rows.insert(target.name.to_owned(), row);
             continue;
         }
@@ -55,7 +59,8 @@ pub fn run(
             "not configured" => Paint::Dim,
             _ => Paint::Warn,
         };
-        out.line(format!("{:15} {}", target.name, out.paint(paint, state)));
+        let how = if mode == "direct" { ", in direct mode" } else { "" };
+        out.line(format!("{:15} {}{how}", target.name, out.paint(paint, state)));
         for drift in found.drafts.iter().flat_map(|draft| &draft.drift) {
             out.line(format!("{:15}   {}", "", out.foreign(&drift_text(drift))));
         }

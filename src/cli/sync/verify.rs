@@ -6,27 +6,42 @@ use crate::cli::Ending;
 use crate::cli::out::{Out, Paint, first_line};
 use crate::fault::Kind;
 use crate::sync::machine::Machine;
-use crate::sync::target::Target;
-use crate::sync::verify::{Sight, verify};
+use crate::sync::target::{Door, NAME, Target};
+use crate::sync::verify::{Sight, Verdict, verify};
 
 /// Longest piece of a client's words that is shown, in characters.
 const WORDS_MAX: usize = 120;
 
 /// Asks every client that is installed. Ends with 4 when one of them cannot use loom.
-pub fn run(targets: &[&'static Target], machine: &Machine, as_json: bool, out: &mut Out) -> Ending {
+pub fn run(
+    targets: &[&'static Target],
+    machine: &Machine,
+    door: &dyn Fn(&Target) -> Door,
+    as_json: bool,
+    out: &mut Out,
+) -> Ending {
     let mut rows: Vec<Value> = Vec::new();
     let mut failed = false;
     for target in targets {
-        let (sight, words) = match verify(target, machine) {
-            Ok(verdict) => (verdict.sight, first_line(&verdict.words, WORDS_MAX)),
-            Err(error) => (Sight::Failed, error.to_string()),
+        let names: Vec<String> = match door(target).direct {
+            Some(direct) => direct.entries.into_iter().map(|entry| entry.name).collect(),
+            None => vec![NAME.to_owned()],
         };
-        failed |= matches!(sight, Sight::Failed | Sight::NeedsTrust);
-        let (word, paint) = shown(sight);
-        rows.push(json!({ "target": target.name, "sight": word.replace(' ', "_"), "words": words }));
-        if !as_json {
-            let words = if words.is_empty() { words } else { format!(": {words}") };
-            out.line(format!("{:15} {}{words}", target.name, out.paint(paint, word)));
+        let verdicts = verify(target, machine, &names).unwrap_or_else(|error| {
+            let failed =
+                |name: &String| (name.clone(), Verdict { sight: Sight::Failed, words: error.to_string() });
+            names.iter().map(failed).collect()
+        });
+        for (server, verdict) in verdicts {
+            failed |= matches!(verdict.sight, Sight::Failed | Sight::NeedsTrust);
+            let (words, (word, paint)) = (first_line(&verdict.words, WORDS_MAX), shown(verdict.sight));
+            rows.push(json!({
+                "target": target.name, "server": server, "sight": word.replace(' ', "_"), "words": words,
+            }));
+            if !as_json {
+                let words = if words.is_empty() { words } else { format!(": {words}") };
+                out.line(format!("{:15} {}{words}", target.name, out.paint(paint, word)));
+            }
         }
     }
     if as_json {

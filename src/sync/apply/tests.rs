@@ -50,6 +50,7 @@ impl Bench {
             path: self.path(at),
             format: Format::Jsonc,
             seed: String::new(),
+            direct: false,
             task: Task::Hold { items: items.clone(), stale: Vec::new() },
         };
         let made = (0..3).map(job).map(|job| {
@@ -176,6 +177,7 @@ fn two_runs_at_once_are_one_and_a_refusal() {
 /// One file with a block, a new one with a mode, one that goes.
 fn told(dir: &std::path::Path, manifest: &Manifest) -> Vec<Draft> {
     let job = |path: &str, format, task| Job {
+        direct: false,
         target: "claude",
         also: vec!["codex".into()],
         path: dir.join(path),

@@ -105,7 +105,7 @@ impl<'o> Asked<'o> {
         let mut all = TARGETS.iter().filter(is_client).map(|target| target.name);
         let target = all.next()?;
         let also = all.map(str::to_owned).collect();
-        Some(Job { target, also, path: path.to_path_buf(), format, seed: String::new(), task })
+        Some(Job { target, also, path: path.to_path_buf(), format, seed: String::new(), direct: false, task })
     }
 }
 

@@ -34,6 +34,7 @@ pub fn copies(laid: &Layout, machine: &Machine) -> Vec<Job> {
             let is_named = generated.iter().any(|other| name == other.as_str());
             if file.clients.contains(&"gemini") && copy != file.unit && (is_named || is_same()) {
                 let erase = |path| Job {
+                    direct: false,
                     target: "gemini",
                     also: Vec::new(),
                     path,

@@ -8,9 +8,9 @@ fn sync_page() {
     loom sync: write loom into the configuration files of AI clients
 
     Usage
-      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--skip-skills] [--repo-only]
-          [--dry-run] [--check] [--verify] [--undo] [--accept] [--force] [--remove] [--json]
-          [--registry PATH]
+      loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--no-loom-mode]
+          [--skip-skills] [--repo-only] [--dry-run] [--check] [--verify] [--undo] [--accept]
+          [--force] [--remove] [--json] [--registry PATH]
 
     Arguments
       WORD      clients, `all`, `status` or `history`; `skills` before them: only what
@@ -19,7 +19,10 @@ fn sync_page() {
     Options
       --all-targets    with `all`: every client that loom knows, here or not
       --regen          also write the files of `loom generate`
-      --loom-mode      one entry, `loom proxy`, in every client; this is always so
+      --loom-mode      one entry, `loom proxy`, in every client (default, unless the client
+                       is in direct mode)
+      --no-loom-mode   direct mode: an entry for every server of the registry, and none for
+                       loom
       --skip-skills    leave instructions, skills, rules, commands and workflows as they are
       --repo-only      write only the files of `loom generate`, and none of a client
       --dry-run        show what would change as a diff, and write nothing
@@ -54,25 +57,29 @@ fn sync_page() {
     something, and `--undo` takes the last of them back, or the one whose number is given.
     Only loom's own keys are written, every other byte stays; what somebody else changed in
     them is reported and left. What skills-registry.yaml says goes along;
-    `loom sync skills WORD` writes that alone. Clients: codex, vscode, kilocode, claude,
-    claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode, copilot, qwen,
-    amp, continue.
+    `loom sync skills WORD` writes that alone. In direct mode a client starts the servers
+    itself: through `loom exec` where its file cannot say what they need, so that no secret
+    stands in it; the client stays in it until --loom-mode. Clients: codex, vscode,
+    kilocode, claude, claude_desktop, gemini, antigravity, zed, cursor, windsurf, opencode,
+    copilot, qwen, amp, continue.
     ");
 }
 
 #[test]
 fn generate_configs_page() {
-    insta::assert_snapshot!(shown("generate configs"), @r#"
+    insta::assert_snapshot!(shown("generate configs"), @r"
     loom generate configs: write the configuration files of clients into a folder, one
     folder a client
 
     Usage
-      loom generate configs [--target NAMES] [--loom-mode] [--output-dir DIR]
-          [--registry PATH]
+      loom generate configs [--target NAMES] [--loom-mode] [--no-loom-mode]
+          [--output-dir DIR] [--registry PATH]
 
     Options
       --target NAMES    clients, with commas between them, or `all` (default all)
-      --loom-mode       one entry, `loom proxy`, in every client; this is always so
+      --loom-mode       one entry, `loom proxy`, in every client (default)
+      --no-loom-mode    direct mode: an entry for every server of the registry, and none for
+                        loom
       --output-dir DIR  folder to write into (default generated/mcp)
       --registry PATH   registry to read (default: the nearest one of the workspace, then
                         what the daemon reads)
@@ -86,7 +93,7 @@ fn generate_configs_page() {
 
     Exit codes
       2         no such client
-    "#);
+    ");
 }
 
 #[test]
@@ -152,4 +159,40 @@ fn disable_page() {
       2         no such server
       78        the registry is wrong, or would be; nothing was changed
     "#);
+}
+
+#[test]
+fn import_page() {
+    insta::assert_snapshot!(shown("import"), @r"
+    loom import: take the servers that your clients have over into the registry
+
+    Usage
+      loom import [--from NAMES] [--dry-run] [--json] [--registry PATH]
+
+    Options
+      --from NAMES     clients, with commas between them, or `all`: those on this machine
+                       (default all)
+      --dry-run        show what would change as a diff, and write nothing
+      --json           print JSON
+      --registry PATH  registry to change (default: the one that the daemon reads)
+      --socket PATH    socket of the daemon (default ~/.config/loom/loom.sock, or
+                       LOOM_SOCKET)
+      -h, --help       show this page
+
+    Examples
+      loom import --dry-run
+      loom import --from codex,claude
+
+    Exit codes
+      1         a server was left out; the others were taken over
+      2         no such client
+      69        secrets cannot be kept, or the registry not written; nothing was changed
+      78        a file of a client cannot be read, or the registry is wrong
+
+    Reads what the clients have for your user, and changes none of their files. Servers that
+    several have become one; different ones of the same name get another name. Values that
+    look secret go into the store of secrets (see `loom secrets`), and the registry refers
+    to them. What loom has written is passed over. Comments and order of the registry stay,
+    and a running daemon reads it at once.
+    ");
 }

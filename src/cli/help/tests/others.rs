@@ -201,3 +201,39 @@ fn version_page() {
       loom version --json
     ");
 }
+
+#[test]
+fn exec_page() {
+    insta::assert_snapshot!(shown("exec"), @r"
+    loom exec: become one server of the registry, as a client starts it
+
+    Usage
+      loom exec NAME [--agent-hint NAME] [--registry PATH]
+
+    Arguments
+      NAME      name of the server
+
+    Options
+      --agent-hint NAME  name of the client, for what `targets` of the registry say of it
+      --registry PATH    registry to read (default: the chosen one, then
+                         ~/.config/loom/registry.yaml)
+      --socket PATH      socket of the daemon (default ~/.config/loom/loom.sock, or
+                         LOOM_SOCKET)
+      -h, --help         show this page
+
+    Examples
+      loom exec files
+      loom exec forge --agent-hint codex --registry ~/work/registry.yaml
+
+    Exit codes
+      2         no such server, or it is no program
+      69        its program cannot be started
+      78        the registry is wrong, the server is disabled, or a value that it needs is
+                missing
+
+    What `loom sync --no-loom-mode` writes where a client cannot say it itself: templates
+    and secrets are resolved, then this process becomes the server, with its folder and
+    environment. Nothing is printed on standard output. The registry is the daemon's, never
+    one of the working directory.
+    ");
+}

@@ -1,0 +1,133 @@
+//! `loom import`: the servers that clients have, in the registry; the secrets among them, in the store of secrets.
+
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::Ending;
+use crate::cli::args::import::ImportServersArgs;
+use crate::cli::context::Context;
+use crate::cli::import::report::{Outcome, show};
+use crate::cli::out::Out;
+use crate::cli::registry::text::{File, server};
+use crate::cli::reload;
+use crate::cli::secrets::Desk;
+use crate::cli::secrets::set::say_written;
+use crate::cli::server_table::counted;
+use crate::cli::sync::{machine, named};
+use crate::fault::{Fault, Kind, Plain};
+use crate::registry::find::for_service;
+use crate::secret::Secret;
+use crate::secrets::chain::{self, Written};
+use crate::secrets::sealed::Values;
+use crate::sync::format::Format;
+use crate::sync::gather::{Gathered, gather};
+use crate::sync::place::Wrong;
+use crate::sync::state::peek;
+use crate::sync::theirs::{self, Haul, Theirs};
+
+pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
+    let mut desk = Desk::open(context.clone())?;
+    let machine = machine(context)?;
+    let manifest = peek(&context.paths.sync_dir())?;
+    let targets = named(&[args.from.as_str()], &machine, &manifest, false)?;
+    let Haul { servers, left, obstacles } = theirs::read(&targets, &machine, &manifest);
+    let flag = args.registry.as_deref().map(|path| context.absolute(path));
+    let file = File::read(for_service(flag.as_deref(), &context.paths)?.path, context)?;
+    let gathered = if args.dry_run {
+        let mut held = |name: &str| variable(&desk, name);
+        gather(servers, &file.registry, &mut held)
+    } else {
+        beside_the_store(servers, &file, &mut desk)?
+    };
+    let made = file.edited(|text| with(text, &gathered), context)?;
+    let is_new = gathered.servers.iter().any(|server| !server.known);
+    let mut outcome = Outcome { gathered, left, obstacles, file: &file, made: None, written: false };
+    outcome.left.append(&mut outcome.gathered.left);
+    if args.dry_run {
+        outcome.made = is_new.then_some(made);
+        show(&outcome, &machine, args.json, out);
+        return Ok(outcome.ending());
+    }
+    let kept = keep(&outcome.gathered, &desk)?;
+    if is_new {
+        if let Err(fault) = file.write(&made, context) {
+            forget(&outcome.gathered, &desk);
+            return Err(fault);
+        }
+        outcome.written = true;
+    }
+    show(&outcome, &machine, args.json, out);
+    let mut scratch = Out::default();
+    let told = if args.json { &mut scratch } else { out };
+    if let Some(written) = kept {
+        let names: BTreeSet<String> = outcome.gathered.secrets.keys().cloned().collect();
+        let verb = if names.len() == 1 { "is kept" } else { "are kept" };
+        say_written(&written, &format!("{} {verb}", counted(names.len() as u64, "secret")), &desk, told);
+        desk.tell_daemon(&names, told)?;
+    }
+    if outcome.written {
+        reload::if_running(context, told)?;
+    }
+    Ok(outcome.ending())
+}
+
+/// Gathers with what the sources of secrets have, asked for all names at once.
+fn beside_the_store(servers: Vec<Theirs>, file: &File, desk: &mut Desk) -> Result<Gathered, Fault> {
+    let mut known: BTreeMap<String, Option<Secret<String>>> = BTreeMap::new();
+    loop {
+        let mut asked = BTreeSet::new();
+        let mut held = |name: &str| match known.get(name) {
+            Some(value) => value.clone(),
+            None => {
+                asked.insert(name.to_owned());
+                None
+            }
+        };
+        let gathered = gather(servers.clone(), &file.registry, &mut held);
+        if asked.is_empty() {
+            return Ok(gathered);
+        }
+        desk.ask_passphrase()?;
+        let found = chain::find(&desk.place, &asked);
+        if let Some(trouble) = found.troubles.first() {
+            let text = format!("secrets cannot be kept, so nothing was written: {}", trouble.text);
+            let hint = trouble.hint.clone().unwrap_or_else(|| "loom secrets doctor".to_owned());
+            return Err(Plain::new(Kind::Unavailable, text).hint(hint).into());
+        }
+        for name in asked {
+            let value = variable(desk, &name).or_else(|| found.value(&name).cloned());
+            known.insert(name, value);
+        }
+    }
+}
+
+/// A variable of this shell goes before every store.
+fn variable(desk: &Desk, name: &str) -> Option<Secret<String>> {
+    desk.env.get(name).filter(|value| !value.is_empty()).cloned().map(Secret::new)
+}
+
+/// The registry's text with every new server.
+fn with(text: &str, gathered: &Gathered) -> Result<String, Wrong> {
+    let new = gathered.servers.iter().filter(|server| !server.known);
+    new.into_iter().try_fold(text.to_owned(), |text, one| {
+        Format::Yaml.set(&text, &server(&one.name), &one.entry.clone().into())
+    })
+}
+
+/// Keeps what was lifted, before anything refers to it.
+fn keep(gathered: &Gathered, desk: &Desk) -> Result<Option<Written>, Fault> {
+    if gathered.secrets.is_empty() {
+        return Ok(None);
+    }
+    let values: Values = gathered.secrets.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    chain::set(&desk.place, &values, None).map(Some)
+}
+
+/// Takes back what was kept, since nothing refers to it.
+fn forget(gathered: &Gathered, desk: &Desk) {
+    for name in gathered.secrets.keys() {
+        // What stays does no harm: the next import finds it, with its value.
+        let _ = chain::delete(&desk.place, name);
+    }
+}

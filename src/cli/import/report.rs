@@ -1,0 +1,125 @@
+//! What an import has found and done, for people and as JSON. No value of a secret is in it.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::cli::Ending;
+use crate::cli::out::{Out, Paint};
+use crate::cli::registry::text::File;
+use crate::cli::server_table::counted;
+use crate::cli::sync::report::left_alone;
+use crate::fault::Kind;
+use crate::sync::diff::diff;
+use crate::sync::gather::{Gathered, Gathering};
+use crate::sync::job::Obstacle;
+use crate::sync::machine::Machine;
+use crate::sync::theirs::LeftOut;
+
+pub struct Outcome<'f> {
+    pub gathered: Gathered,
+    pub left: Vec<LeftOut>,
+    pub obstacles: Vec<(&'static str, PathBuf, Obstacle)>,
+    pub file: &'f File,
+    /// The new text, when it is only to be shown.
+    pub made: Option<String>,
+    pub written: bool,
+}
+
+impl Outcome<'_> {
+    pub fn ending(&self) -> Ending {
+        match (self.obstacles.is_empty(), self.left.is_empty()) {
+            (false, _) => Ending::With(Kind::Config),
+            (true, false) => Ending::With(Kind::Found),
+            (true, true) => Ending::Done,
+        }
+    }
+}
+
+pub fn show(outcome: &Outcome<'_>, machine: &Machine, as_json: bool, out: &mut Out) {
+    if as_json {
+        out.json(&whole(outcome));
+        return;
+    }
+    for server in &outcome.gathered.servers {
+        row(server, out);
+    }
+    for LeftOut { client, name, why } in &outcome.left {
+        let text = format!("{name} of {client} is left out: {why}");
+        out.line(out.paint(Paint::Warn, out.foreign(&text).as_ref()));
+    }
+    for (client, path, obstacle) in &outcome.obstacles {
+        out.line(out.paint(Paint::Bad, &format!("{client}: {}", left_alone(path, obstacle, machine))));
+    }
+    if let Some(made) = &outcome.made {
+        out.raw(&out.foreign(&diff(&outcome.file.shown, outcome.file.text(), Some(made))));
+    }
+    let new = outcome.gathered.servers.iter().filter(|server| !server.known).count();
+    let (shown, secrets) = (&outcome.file.shown, &outcome.gathered.secrets);
+    if new == 0 {
+        out.line(format!("nothing new for {shown}"));
+        return;
+    }
+    let would = if outcome.written { "" } else { "would be " };
+    out.line(format!("{} {would}added to {shown}", counted(new as u64, "server")));
+    if !secrets.is_empty() && !outcome.written {
+        let names: Vec<&str> = secrets.keys().map(String::as_str).collect();
+        out.line(format!("{} would be kept: {}", counted(names.len() as u64, "secret"), names.join(", ")));
+    }
+    if outcome.written {
+        let text = "the clients still have their own entries; `loom sync all` gives them loom's beside these";
+        out.line(out.paint(Paint::Dim, text));
+    }
+}
+
+fn row(server: &Gathering, out: &mut Out) {
+    let from: Vec<String> = server
+        .from
+        .iter()
+        .map(
+            |(client, name)| {
+                if *name == server.name { (*client).to_owned() } else { format!("{client} ({name})") }
+            },
+        )
+        .collect();
+    let known = if server.known { ", which the registry has already" } else { "" };
+    let text = format!("{:20} from {}{known}", server.name, from.join(", "));
+    let text = out.foreign(&text).into_owned();
+    out.line(if server.known { out.paint(Paint::Dim, &text) } else { text });
+    for note in &server.notes {
+        out.line(out.paint(Paint::Warn, &format!("{:20}   {}", "", out.foreign(note))));
+    }
+    for name in &server.asks {
+        out.line(out.paint(Paint::Warn, &format!("{:20}   needs a value: loom secrets set {name}", "")));
+    }
+}
+
+fn whole(outcome: &Outcome<'_>) -> Value {
+    let server = |server: &Gathering| {
+        let from: Vec<Value> =
+            server.from.iter().map(|(client, name)| json!({ "client": client, "name": name })).collect();
+        json!({
+            "name": server.name,
+            "state": if server.known { "known" } else { "new" },
+            "from": from,
+            "notes": server.notes,
+            "asks": server.asks,
+        })
+    };
+    let left = |left: &LeftOut| json!({ "client": left.client, "name": left.name, "why": left.why });
+    let obstacle = |(client, path, obstacle): &(&str, PathBuf, Obstacle)| {
+        let (line, column, text) = match obstacle {
+            Obstacle::Wrong(wrong) => (Some(wrong.line), Some(wrong.column), wrong.text.clone()),
+            Obstacle::Io(error) => (None, None, error.to_string()),
+        };
+        json!({ "client": client, "file": path.to_string_lossy(), "line": line, "column": column, "text": text })
+    };
+    json!({
+        "registry": outcome.file.path.to_string_lossy(),
+        "written": outcome.written,
+        "servers": outcome.gathered.servers.iter().map(server).collect::<Vec<_>>(),
+        "left_out": outcome.left.iter().map(left).collect::<Vec<_>>(),
+        "secrets": outcome.gathered.secrets.keys().collect::<Vec<_>>(),
+        "files": outcome.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+    })
+}

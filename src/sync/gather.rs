@@ -1,0 +1,244 @@
+//! The servers of several clients as servers of the registry: the same ones once, under names that loom takes, secrets
+//! lifted out of them. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::registry::Registry;
+use crate::registry::mask::{bare, has_secret, masked, scheme};
+use crate::registry::name::ServerName;
+use crate::registry::spec::{Launch, Spec};
+use crate::registry::template::{Piece, pieces};
+use crate::secret::Secret;
+use crate::sync::theirs::{LeftOut, Theirs};
+
+/// What becomes of all that was found.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    pub servers: Vec<Gathering>,
+    pub left: Vec<LeftOut>,
+    /// Secrets that are to be kept, by their names.
+    pub secrets: BTreeMap<String, Secret<String>>,
+}
+
+/// A server of the registry, as it is or will be.
+#[derive(Debug)]
+pub struct Gathering {
+    pub name: String,
+    /// The clients that have it, and their names for it.
+    pub from: Vec<(&'static str, String)>,
+    /// The registry has it already.
+    pub known: bool,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+    /// The secrets that it needs and that nobody has given yet.
+    pub asks: BTreeSet<String>,
+    /// What the registry is to say of it, without its name.
+    pub entry: Map<String, Value>,
+}
+
+/// A server that some clients have.
+struct Group {
+    spec: Spec,
+    all: Vec<Theirs>,
+}
+
+/// Gathers `theirs` beside what `registry` has. `held` is the value that a secret or variable of a name has already.
+pub fn gather(
+    theirs: Vec<Theirs>,
+    registry: &Registry,
+    held: &mut dyn FnMut(&str) -> Option<Secret<String>>,
+) -> Gathered {
+    let mut groups: Vec<Group> = Vec::new();
+    for one in theirs {
+        let mut spec = one.spec.clone();
+        (spec.enabled_tools, spec.disabled_tools) = (None, Vec::new());
+        match groups.iter_mut().find(|group| group.spec.key() == spec.key()) {
+            Some(group) => group.all.push(one),
+            None => groups.push(Group { spec, all: vec![one] }),
+        }
+    }
+    let taken = registry.servers.iter().map(|server| server.name.as_str().to_owned()).collect();
+    let mut gatherer = Gatherer { registry, held, taken, made: Gathered::default() };
+    for group in groups {
+        gatherer.group(group);
+    }
+    gatherer.made
+}
+
+struct Gatherer<'a> {
+    registry: &'a Registry,
+    held: &'a mut dyn FnMut(&str) -> Option<Secret<String>>,
+    /// Names of servers that are in use.
+    taken: BTreeSet<String>,
+    made: Gathered,
+}
+
+impl Gatherer<'_> {
+    fn group(&mut self, group: Group) {
+        let (client, called) = (group.all[0].client, group.all[0].name.clone());
+        let wanted = valid(&called);
+        let spec = match self.lifted(&wanted, group.spec) {
+            Ok(spec) => spec,
+            Err(why) => {
+                let left = |one: Theirs| LeftOut { client: one.client, name: one.name, why: why.clone() };
+                self.made.left.extend(group.all.into_iter().map(left));
+                return;
+            }
+        };
+        let known = self.registry.servers.iter().find(|server| server.spec_for(None).key() == spec.key());
+        let mut notes = Vec::new();
+        let name = match known {
+            Some(server) => server.name.as_str().to_owned(),
+            None => self.name(&wanted, client, &mut notes),
+        };
+        if wanted != called && known.is_none() {
+            notes.insert(0, format!("{client} calls it `{called}`, which is no name for loom"));
+        }
+        let asks: BTreeSet<String> = group.all.iter().flat_map(|one| one.asks.iter().cloned()).collect();
+        let asks = asks.into_iter().filter(|name| (self.held)(name).is_none()).collect();
+        let entry = entry(&spec, &group.all);
+        let from = group.all.into_iter().map(|one| (one.client, one.name)).collect();
+        self.made.servers.push(Gathering { name, from, known: known.is_some(), notes, asks, entry });
+    }
+
+    /// `wanted`, or another name where that is a different server's.
+    fn name(&mut self, wanted: &str, client: &str, notes: &mut Vec<String>) -> String {
+        let others = (2..).map(|number| number.to_string());
+        let all = std::iter::once(String::new()).chain([client.to_owned()]).chain(others);
+        let with = |end: String| match end.as_str() {
+            "" => wanted.to_owned(),
+            end => {
+                let room = ServerName::LONGEST - end.len() - 1;
+                format!("{}-{end}", valid(&wanted[..wanted.len().min(room)]))
+            }
+        };
+        let name = all.map(with).find(|name| !self.taken.contains(name)).unwrap_or_default();
+        if name != wanted {
+            notes.push(format!("`{wanted}` is another server"));
+        }
+        self.taken.insert(name.clone());
+        name
+    }
+
+    /// The spec with every literal secret in the store instead.
+    fn lifted(&mut self, server: &str, mut spec: Spec) -> Result<Spec, String> {
+        let line = spec.launch.args().iter().map(|arg| bare(arg)).collect::<Vec<_>>().join(" ");
+        if masked(&line) != line {
+            return Err("a secret seems to stand in its arguments, which every process can read: \
+                        give it to the server in a variable"
+                .to_owned());
+        }
+        let prefix = upper(server);
+        for (name, value) in spec.env.iter_mut().filter(|(name, value)| has_secret(name, value)) {
+            *value = self.lift(&[name.clone(), format!("{prefix}_{name}")], value)?;
+        }
+        for (name, value) in spec.headers.iter_mut().filter(|(name, value)| has_secret(name, value)) {
+            *value = self.lift(&[format!("{prefix}_{}", upper(name))], value)?;
+        }
+        if let Launch::Url { url } = &mut spec.launch
+            && has_secret("", url)
+        {
+            *url = self.lift(&[format!("{prefix}_URL")], url)?;
+        }
+        Ok(spec)
+    }
+
+    /// Keeps the secret in `template` under the first of `names` that is free or has this value; the new template.
+    fn lift(&mut self, names: &[String], template: &str) -> Result<String, String> {
+        let before = scheme(template);
+        let literal = pieces(&template[before.len()..]).into_iter().map(|piece| match piece {
+            Ok(Piece::Text(text)) => Some(text),
+            _ => None,
+        });
+        let value = literal.collect::<Option<String>>().map(Secret::new);
+        let value = value.ok_or("a value has a secret in it and a reference, too")?;
+        let last = names.last().cloned().unwrap_or_default();
+        let more = (2..).map(|number| format!("{last}_{number}"));
+        for name in names.iter().cloned().chain(more) {
+            let there = self.made.secrets.get(&name).cloned().or_else(|| (self.held)(&name));
+            match there {
+                Some(there) if there != value => continue,
+                Some(_) => {}
+                None => drop(self.made.secrets.insert(name.clone(), value)),
+            }
+            return Ok(format!("{before}${{secret:{name}}}"));
+        }
+        Err("no name is free for its secret".to_owned())
+    }
+}
+
+/// What the registry says of a server; which tools a client shows stays that client's own.
+fn entry(spec: &Spec, all: &[Theirs]) -> Map<String, Value> {
+    let mut entry = Map::new();
+    entry.insert("common".to_owned(), Value::Object(common(spec)));
+    let mut targets = Map::new();
+    for one in all {
+        let mut target = Map::new();
+        if let Some(tools) = &one.spec.enabled_tools {
+            target.insert("enabled_tools".to_owned(), json!(tools));
+        }
+        if !one.spec.disabled_tools.is_empty() {
+            target.insert("disabled_tools".to_owned(), json!(one.spec.disabled_tools));
+        }
+        if !target.is_empty() {
+            targets.insert(one.client.to_owned(), Value::Object(target));
+        }
+    }
+    if !targets.is_empty() {
+        entry.insert("targets".to_owned(), Value::Object(targets));
+    }
+    if all.iter().all(|one| one.disabled) {
+        entry.insert("disabled".to_owned(), json!(true));
+    }
+    entry
+}
+
+fn common(spec: &Spec) -> Map<String, Value> {
+    let mut common = Map::new();
+    match &spec.launch {
+        Launch::Url { url } => drop(common.insert("url".to_owned(), json!(url))),
+        Launch::Command { command, args } | Launch::Builtin { name: command, args } => {
+            common.insert(spec.launch.kind().to_owned(), json!(command));
+            if !args.is_empty() {
+                common.insert("args".to_owned(), json!(args));
+            }
+        }
+    }
+    for (key, texts) in [("env", &spec.env), ("headers", &spec.headers)] {
+        if !texts.is_empty() {
+            common.insert(key.to_owned(), json!(texts));
+        }
+    }
+    if !spec.env_pass.is_empty() {
+        common.insert("env_pass".to_owned(), json!(spec.env_pass));
+    }
+    if let Some(cwd) = &spec.cwd {
+        common.insert("cwd".to_owned(), json!(cwd));
+    }
+    common
+}
+
+/// The name of a server that is nearest to a client's.
+fn valid(name: &str) -> String {
+    let mut made = String::new();
+    for char in name.chars() {
+        let fits = char.is_ascii_alphanumeric() || char == '-' || char == '_' && !made.ends_with('_');
+        made.push(if fits { char } else { '-' });
+    }
+    while made.contains("--") && !name.contains("--") {
+        made = made.replace("--", "-");
+    }
+    made.truncate(ServerName::LONGEST);
+    let made = made.trim_matches(['-', '_']);
+    if made.is_empty() { "server".to_owned() } else { made.to_owned() }
+}
+
+/// A part of a secret's name.
+fn upper(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests;
