@@ -14,7 +14,8 @@ use crate::cli::reload;
 use crate::cli::secrets::Desk;
 use crate::cli::secrets::set::say_written;
 use crate::cli::server_table::counted;
-use crate::cli::sync::{machine, named};
+use crate::cli::sync::report::Style;
+use crate::cli::sync::{machine, named, take_servers_out};
 use crate::fault::{Fault, Kind, Plain};
 use crate::registry::find::for_service;
 use crate::secret::Secret;
@@ -47,6 +48,9 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     if args.dry_run {
         outcome.made = is_new.then_some(made);
         show(&outcome, &machine, args.json, out);
+        if args.moves && !args.json {
+            take_servers_out(&outcome.taken(), Style::Diff, context, out)?;
+        }
         return Ok(outcome.ending());
     }
     let kept = keep(&outcome.gathered, &desk)?;
@@ -68,6 +72,9 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     }
     if outcome.written {
         reload::if_running(context, told)?;
+    }
+    if args.moves {
+        take_servers_out(&outcome.taken(), Style::Done, context, told)?;
     }
     Ok(outcome.ending())
 }

@@ -27,7 +27,7 @@ pub mod tree;
 pub mod wanted;
 
 /// A registry without mistakes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
     /// In the order of the file.
     pub servers: Vec<Server>,

@@ -32,6 +32,8 @@ pub enum Task {
     Hold { items: Vec<Item>, stale: Vec<Place> },
     /// Nothing of loom should be left.
     Clear,
+    /// These, which are the user's, go.
+    TakeOut { places: Vec<Place> },
     /// It should be this as a whole.
     Be { bytes: Vec<u8>, mode: u32 },
     /// It stays as it is; only who reads it changes.
@@ -68,6 +70,27 @@ impl Draft {
     pub fn writes(&self) -> bool {
         let is_other = |mode| self.mode_before.is_some_and(|before| before != mode);
         self.before != self.after || self.mode_after.is_some_and(is_other)
+    }
+}
+
+impl Job {
+    /// Takes out of a file what is the user's; `record` is what loom knows of that file.
+    pub fn taking_out(
+        target: &'static str,
+        path: PathBuf,
+        format: Format,
+        places: Vec<Place>,
+        record: Option<&Record>,
+    ) -> Self {
+        Job {
+            target,
+            also: record.map(|record| record.also.clone()).unwrap_or_default(),
+            path,
+            format,
+            seed: record.map(|record| record.seed.clone()).unwrap_or_default(),
+            direct: record.is_some_and(|record| record.direct),
+            task: Task::TakeOut { places },
+        }
     }
 }
 
@@ -228,6 +251,7 @@ fn drafted(
             Outcome { after: None, changes: vec![gone], drift: Vec::new(), owned: Owned::default() }
         })),
         Task::Clear => cleared_text(job, before, owned),
+        Task::TakeOut { places } => taken_out_text(job, before, owned, places),
         Task::Hold { items, stale } => held_text(job, before, record, policy, (items, stale)),
     }
 }
@@ -245,6 +269,27 @@ fn cleared_text(job: &Job, before: Option<&[u8]>, owned: Option<&Owned>) -> Resu
     let is_gone = owned.created && says_nothing(job.format, &planned.text, &job.seed);
     let after = (!is_gone).then(|| result(&planned, bytes));
     Ok(Some(Outcome::new(planned, after)))
+}
+
+fn taken_out_text(
+    job: &Job,
+    before: Option<&[u8]>,
+    owned: Option<&Owned>,
+    places: &[Place],
+) -> Result<Option<Outcome>, Wrong> {
+    let mut text = text_of(job, before)?.to_owned();
+    job.format.check(&text)?;
+    let mut changes = Vec::new();
+    for place in places {
+        if let Some(entry) = job.format.get(&text, place)? {
+            text = job.format.remove(&text, place)?;
+            changes.push(Change { place: place.clone(), before: Some(entry), after: None });
+        }
+    }
+    job.format.check(&text)?;
+    let owned = owned.cloned().unwrap_or_default();
+    let after = if changes.is_empty() { before.map(<[u8]>::to_vec) } else { Some(text.into_bytes()) };
+    Ok(Some(Outcome { after, changes, drift: Vec::new(), owned }))
 }
 
 fn held_text(

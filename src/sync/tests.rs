@@ -27,6 +27,7 @@ fn held(target: &'static Target, os: Os, leave: Leave) -> Vec<(Job, Vec<Item>)> 
         Task::Hold { items, .. } if !items.is_empty() => Some((job, items)),
         Task::Hold { .. }
         | Task::Clear
+        | Task::TakeOut { .. }
         | Task::Be { .. }
         | Task::Stay
         | Task::Forget

@@ -77,7 +77,7 @@ pub fn read(targets: &[&'static Target], machine: &Machine, manifest: &Manifest)
 }
 
 /// The files in which a client has servers.
-fn files(target: &Target, machine: &Machine) -> Vec<(PathBuf, Format)> {
+pub fn files(target: &Target, machine: &Machine) -> Vec<(PathBuf, Format)> {
     let door = Door { binary: String::new(), socket: None, leave: Leave::default(), direct: None };
     let wanted = (target.files)(machine, &door).into_iter();
     let holds = |items: &[Item]| items.iter().any(|item| matches!(item, Item::Entry { .. }));

@@ -16,7 +16,7 @@ use crate::support::home::{TestHome, kill, loom_binary, wait_until};
 type Fault = (&'static str, fn(&mut TestHome));
 
 /// Each is planted into a healthy home of its own, found, and mended by the command that is proposed.
-const MENDED: [Fault; 17] = [
+const MENDED: [Fault; 18] = [
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: no-such-program }\n")),
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: ./nothing }\n")),
     ("server_command", |home| {
@@ -53,6 +53,11 @@ const MENDED: [Fault; 17] = [
     ("client_drift", |home| edited(home, "\"loom\"", "\"not-loom\"")),
     ("client_conflict", |home| {
         put(&home.path().join(".cursor/mcp.json"), "{\"mcpServers\": {\"loom\": {\"command\": \"mine\"}}}\n");
+    }),
+    ("plain_secrets", |home| {
+        let server =
+            r#"{"mcpServers": {"forge": {"command": "sh", "env": {"T": "ghp_abcdefghij0123456789"}}}}"#;
+        put(&home.path().join(".cursor/mcp.json"), server);
     }),
     ("file_modes", |home| mode(&home.config_dir(), 0o755)),
     ("file_modes", |home| {

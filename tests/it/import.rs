@@ -272,3 +272,21 @@ fn a_client_that_is_unknown_is_refused() {
     assert!(home.loom_ok(&["import"]).contains("nothing new"));
     assert!(!home.config_dir().join("registry.yaml").exists());
 }
+
+#[test]
+fn what_is_moved_is_gone_from_the_clients_and_comes_back_whole() {
+    let home = home();
+    let shown = home.loom(&["import", "--move", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("-    \"literal\"") || shown.status.success());
+    home.loom(&["import", "--move"]);
+    for (path, text) in seeds() {
+        let now = fs::read_to_string(home.path().join(path)).unwrap();
+        assert_ne!(now, text, "{path}");
+        assert!(!now.contains(loom_binary()), "{path}: {now}");
+    }
+    assert!(fs::read_to_string(home.path().join(".codex/config.toml")).unwrap().contains("# mine"));
+    home.loom_ok(&["sync", "--undo"]);
+    for (path, text) in seeds() {
+        assert_eq!(fs::read_to_string(home.path().join(path)).unwrap(), text, "{path}");
+    }
+}

@@ -14,7 +14,7 @@ use argh::{ArgsInfo, FromArgs};
                Comments and order of the registry stay, and a running daemon reads it at once."
 )]
 #[argh(example = "loom import --dry-run")]
-#[argh(example = "loom import --from codex,claude")]
+#[argh(example = "loom import --from codex,claude --move")]
 #[argh(error_code(1, "a server was left out; the others were taken over"))]
 #[argh(error_code(2, "no such client"))]
 #[argh(error_code(69, "secrets cannot be kept, or the registry not written; nothing was changed"))]
@@ -23,6 +23,10 @@ pub struct ImportServersArgs {
     /// clients, with commas between them, or `all`: those on this machine (default all)
     #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
     pub from: String,
+    /// then take these servers out of the clients' files, which reach them through loom (`loom sync`); `loom sync --undo`
+    /// puts them back
+    #[argh(switch, long = "move")]
+    pub moves: bool,
     /// show what would change as a diff, and write nothing
     #[argh(switch)]
     pub dry_run: bool,

@@ -9,6 +9,8 @@ use crate::cli::sync::machine;
 use crate::cli::sync::report::{drift_text, left_alone};
 use crate::cli::sync::told;
 use crate::fault::Fault;
+use crate::registry::Registry;
+use crate::sync::gather::gather;
 use crate::sync::history::{self, RunState};
 use crate::sync::job::Draft;
 use crate::sync::machine::Machine;
@@ -16,6 +18,7 @@ use crate::sync::plan::{DriftKind, Policy};
 use crate::sync::state::{self, Manifest};
 use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::Target;
+use crate::sync::theirs;
 use crate::sync::{TARGETS, is_here};
 
 /// Looks at every client that is here. Writes nothing.
@@ -36,11 +39,29 @@ pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Troub
         aim: Aim::Present,
         policy: Policy::Report,
     };
+    in_the_clear(&machine, &manifest, troubles);
     for target in TARGETS.iter().filter(|target| is_here(target, &machine, &manifest)) {
         let found = survey(&[target], &order);
         stands(target, &found, &machine, &manifest, troubles);
     }
     Ok(())
+}
+
+/// Servers of the clients' own whose secrets anybody can read who can read the file.
+fn in_the_clear(machine: &Machine, manifest: &Manifest, troubles: &mut Vec<Trouble>) {
+    for target in TARGETS.iter().filter(|target| is_here(target, machine, manifest)) {
+        for server in theirs::read(&[target], machine, manifest).servers {
+            let name = server.name.clone();
+            let gathered = gather(vec![server], &Registry::default(), &mut |_| None);
+            let secrets: Vec<String> = gathered.secrets.into_keys().collect();
+            if !secrets.is_empty() {
+                let text =
+                    format!("its server `{name}` has in the clear what looks secret: {}", secrets.join(", "));
+                let fix = ["loom", "import", "--from", target.name, "--move"];
+                troubles.push(Trouble::warning("plain_secrets", target.name, text).command(fix));
+            }
+        }
+    }
 }
 
 /// A sync that was broken off.

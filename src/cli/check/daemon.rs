@@ -7,15 +7,18 @@ use serde_json::json;
 
 use super::trouble::Trouble;
 use crate::cli::context::{ANSWER_WAIT, Context};
+use crate::cli::service_line;
 use crate::fault::Explain;
 use crate::link::client::Client;
+use crate::service::State;
+use crate::wire::hello::{COMMIT, build};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The part of a status that is looked at.
 #[derive(Debug, Default, Deserialize)]
 pub struct Status {
-    pub version: String,
+    pub started_by: String,
     pub registry: Registry,
     pub metrics: Metrics,
     pub servers: Vec<Server>,
@@ -49,10 +52,17 @@ pub struct Peer {
 }
 
 /// Asks a running daemon.
-pub fn look(client: &mut Client, troubles: &mut Vec<Trouble>) {
+pub fn look(client: &mut Client, context: &Context, troubles: &mut Vec<Trouble>) {
+    if !client.greeting().is_this_build() {
+        let text = format!("{} runs, and {} is installed", client.greeting().build(), build(VERSION, COMMIT));
+        troubles.push(Trouble::warning("binary_drift", "loomd", text).safe_command(["loom", "restart"]));
+    }
     let status = client.call("loom/status", &json!({}), ANSWER_WAIT);
     match status.map(|text| serde_json::from_str::<Status>(text.get())) {
-        Ok(Ok(status)) => judge(&status, troubles),
+        Ok(Ok(status)) => {
+            judge(&status, troubles);
+            service(context, Some(&status.started_by), troubles);
+        }
         Ok(Err(error)) => {
             let text = format!("it answers oddly: {error}");
             troubles.push(Trouble::error("daemon", "loomd", text).safe_command(["loom", "restart"]));
@@ -62,10 +72,6 @@ pub fn look(client: &mut Client, troubles: &mut Vec<Trouble>) {
 }
 
 fn judge(status: &Status, troubles: &mut Vec<Trouble>) {
-    if status.version != VERSION {
-        let text = format!("version {} runs, and {VERSION} is installed", status.version);
-        troubles.push(Trouble::warning("binary_drift", "loomd", text).safe_command(["loom", "restart"]));
-    }
     if let Some(error) = &status.registry.error {
         let text = format!("it goes on with the registry of before: {error}");
         troubles.push(Trouble::error("registry_reload", "loomd", text).command(["loom", "reload"]));
@@ -87,6 +93,24 @@ fn judge(status: &Status, troubles: &mut Vec<Trouble>) {
         let trouble = Trouble::warning("binary_drift", name, text);
         troubles.push(trouble.advice("it goes on working; start the client anew to have the new version"));
     }
+}
+
+/// The service that is to start the daemon, where there is one.
+pub fn service(context: &Context, started_by: Option<&str>, troubles: &mut Vec<Trouble>) {
+    let Some(service) = service_line::ask(context, started_by) else { return };
+    let place = format!("{} {}", service.manager, service.unit);
+    let text = match &service.state {
+        Err(error) => format!("it cannot be asked: {error}"),
+        Ok(State::Failed { .. }) => "it has failed; `loom logs --errors` says why".to_owned(),
+        Ok(State::Unknown) => "its manager does not know it".to_owned(),
+        Ok(_) if service.owner == Some(false) => "it did not start the daemon that runs".to_owned(),
+        Ok(_) => return,
+    };
+    let words = match service.state {
+        Ok(State::Unknown) => ["loom", "install"],
+        _ => ["loom", "restart"],
+    };
+    troubles.push(Trouble::warning("service", place, text).command(words));
 }
 
 /// No daemon runs.

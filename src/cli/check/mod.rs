@@ -134,11 +134,12 @@ fn look_around(report: &mut Report, registry: Option<&Path>, context: &Context) 
     match Client::connect(&context.socket, &hello, GREETING_WAIT) {
         Ok(mut client) => {
             report.daemon = Some((client.greeting().pid, client.greeting().version.clone()));
-            daemon::look(&mut client, troubles);
+            daemon::look(&mut client, context, troubles);
         }
         Err(error) if error.is_absent() => {
             serves = false;
             daemon::absent(context, troubles);
+            daemon::service(context, None, troubles);
         }
         Err(error) => daemon::mute(&error, troubles),
     }

@@ -27,6 +27,11 @@ pub struct Outcome<'f> {
 }
 
 impl Outcome<'_> {
+    /// What the registry has now: clients, and their names for it.
+    pub fn taken(&self) -> Vec<(&'static str, String)> {
+        self.gathered.servers.iter().flat_map(|server| server.from.iter().cloned()).collect()
+    }
+
     pub fn ending(&self) -> Ending {
         match (self.obstacles.is_empty(), self.left.is_empty()) {
             (false, _) => Ending::With(Kind::Config),

@@ -18,12 +18,15 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
+use crate::sync::job::{Job, draft};
 use crate::sync::machine::Machine;
+use crate::sync::place::Place;
 use crate::sync::plan::Policy;
 use crate::sync::skills::Told;
 use crate::sync::state::{Manifest, State};
-use crate::sync::survey::{Aim, Order, survey};
+use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::{Door, Target};
+use crate::sync::theirs;
 use crate::sync::{TARGETS, is_here};
 
 pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -161,6 +164,39 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
         report::show(&found, &targets, None, Style::Done, &machine, &|_| Vec::new(), false, out);
     }
     Ok(report::ending(&found, Style::Done))
+}
+
+/// Takes servers of their own out of clients' files: each a client and its name for one.
+pub fn take_servers_out(
+    servers: &[(&'static str, String)],
+    style: Style,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Ending, Fault> {
+    let machine = machine(context)?;
+    let (state, mut manifest) = open(context)?;
+    let is_asked = |target: &&Target| servers.iter().any(|(client, _)| *client == target.name);
+    let targets: Vec<&'static Target> = TARGETS.iter().filter(is_asked).collect();
+    let mut found = Survey::default();
+    for target in &targets {
+        let own = servers.iter().filter(|(client, _)| *client == target.name);
+        let places: Vec<Place> = own.map(|(_, name)| target.dialect.place(name)).collect();
+        for (path, format) in theirs::files(target, &machine) {
+            let record = manifest.files.get(&path);
+            let job = Job::taking_out(target.name, path.clone(), format, places.clone(), record);
+            match draft(job, record, Policy::Report) {
+                Ok(draft) => found.drafts.extend(draft),
+                Err(obstacle) => found.obstacles.push((target.name, path, obstacle)),
+            }
+        }
+    }
+    let run = match style {
+        Style::Done => apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "import --move")?,
+        Style::Diff | Style::Check => None,
+    };
+    let no_notes = |_: &Target| Vec::new();
+    report::show(&found, &targets, run.as_ref(), style, &machine, &no_notes, false, out);
+    Ok(report::ending(&found, style))
 }
 
 /// Refuses options that contradict each other.

@@ -167,11 +167,13 @@ fn import_page() {
     loom import: take the servers that your clients have over into the registry
 
     Usage
-      loom import [--from NAMES] [--dry-run] [--json] [--registry PATH]
+      loom import [--from NAMES] [--move] [--dry-run] [--json] [--registry PATH]
 
     Options
       --from NAMES     clients, with commas between them, or `all`: those on this machine
                        (default all)
+      --move           then take these servers out of the clients' files, which reach them
+                       through loom (`loom sync`); `loom sync --undo` puts them back
       --dry-run        show what would change as a diff, and write nothing
       --json           print JSON
       --registry PATH  registry to change (default: the one that the daemon reads)
@@ -181,7 +183,7 @@ fn import_page() {
 
     Examples
       loom import --dry-run
-      loom import --from codex,claude
+      loom import --from codex,claude --move
 
     Exit codes
       1         a server was left out; the others were taken over
