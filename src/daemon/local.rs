@@ -257,6 +257,11 @@ impl Switch {
     pub fn read_own(&mut self, request: &Request<'_>, uri: &str) -> Result<(), Refusal> {
         let wrong = |text: String| Refusal::new(code::INVALID_PARAMS, text);
         let parsed = inventory::parse(uri).map_err(wrong)?;
+        // Of servers that were never listed it waits for the list, as a list of tools does.
+        let lists_tools = matches!(parsed, Uri::Tools | Uri::Index | Uri::Page(_) | Uri::ServerPage { .. });
+        if lists_tools && self.waits_for_way(request, Kind::Tools) {
+            return Ok(());
+        }
         let view = self.view_of(request.session)?;
         let size = self.sessions.get(&request.session).map_or(100, |session| session.hello.page_size);
         let size = size.clamp(10, 500);

@@ -17,6 +17,7 @@ mod disks;
 mod elsewhere;
 mod entries;
 mod exec;
+mod guide;
 mod health;
 mod idleness;
 mod import;
