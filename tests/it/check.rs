@@ -16,7 +16,7 @@ use crate::support::home::{TestHome, kill, loom_binary, wait_until};
 type Fault = (&'static str, fn(&mut TestHome));
 
 /// Each is planted into a healthy home of its own, found, and mended by the command that is proposed.
-const MENDED: [Fault; 18] = [
+const MENDED: [Fault; 28] = [
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: no-such-program }\n")),
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: ./nothing }\n")),
     ("server_command", |home| {
@@ -59,6 +59,37 @@ const MENDED: [Fault; 18] = [
             r#"{"mcpServers": {"forge": {"command": "sh", "env": {"T": "ghp_abcdefghij0123456789"}}}}"#;
         put(&home.path().join(".cursor/mcp.json"), server);
     }),
+    ("plain_secrets", |home| {
+        let server = "[mcp_servers.forge]\ncommand = \"sh\"\nenv = { FORGE_TOKEN = \"s3cr3t-of-forge\" }\n";
+        put(&home.path().join(".codex/config.toml"), server);
+    }),
+    ("client_drift", |home| {
+        edited_in(home, "codex", ".codex/config.toml", "# mine\n", "command = ", "command = \"x\" # ");
+    }),
+    ("client_drift", |home| {
+        let seed = "name: mine\nversion: 0.0.1\nschema: v1\n";
+        edited_in(home, "continue", ".continue/config.yaml", seed, "connectionTimeout: 60000", "connectionTimeout: 1");
+    }),
+    ("client_sync", |home| {
+        let old = r#"{"mcpServers": {"loom": {"command": "/x/loom", "args": ["proxy"]}}}"#;
+        put(&home.path().join(".gemini/antigravity/mcp_config.json"), old);
+    }),
+    ("client_file", |home| put(&home.path().join(".cursor/mcp.json"), "{ \"mcpServers\": ")),
+    ("settings", |home| put(&home.config_dir().join("config.toml"), "list_wait = \"soon\"\n")),
+    ("sync_unfinished", |home| {
+        put(&home.path().join(".cursor/mcp.json"), "{}\n");
+        home.loom_ok(&["sync", "cursor"]);
+        broken_off(&home.config_dir().join("state/sync/history"));
+    }),
+    ("daemon", |home| {
+        home.loom_ok(&["start"]);
+        home.loom_ok(&["stop"]);
+    }),
+    ("socket", |home| drop(UnixListener::bind(home.config_dir().join("loom.sock")).unwrap())),
+    ("file_modes", |home| {
+        put(&home.config_dir().join("secrets.enc"), "");
+        mode(&home.config_dir().join("secrets.enc"), 0o640);
+    }),
     ("file_modes", |home| mode(&home.config_dir(), 0o755)),
     ("file_modes", |home| {
         put(&home.config_dir().join("config.toml"), "");
@@ -74,11 +105,9 @@ const MENDED: [Fault; 18] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 8] = [
-    ("settings", |home| put(&home.config_dir().join("config.toml"), "list_wait = \"soon\"\n")),
+const FOUND: [Fault; 6] = [
     ("settings", |home| put(&home.config_dir().join("config.toml"), "no_such_setting = 1\n")),
     ("registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
-    ("client_file", |home| put(&home.path().join(".cursor/mcp.json"), "{ \"mcpServers\": ")),
     ("docker", |home| {
         let docker = program(home, "docker");
         registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
@@ -123,12 +152,31 @@ fn program(home: &TestHome, name: &str) -> PathBuf {
 
 /// Cursor's file as sync wrote it, with one thing changed.
 fn edited(home: &mut TestHome, from: &str, to: &str) {
-    let file = home.path().join(".cursor/mcp.json");
-    put(&file, "{}\n");
-    home.loom_ok(&["sync", "cursor"]);
+    edited_in(home, "cursor", ".cursor/mcp.json", "{}\n", from, to);
+}
+
+/// A client's file as sync wrote it, with one thing changed.
+fn edited_in(home: &TestHome, client: &str, file: &str, seed: &str, from: &str, to: &str) {
+    let file = home.path().join(file);
+    put(&file, seed);
+    home.loom_ok(&["sync", client]);
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains(from), "{text}");
     fs::write(&file, text.replacen(from, to, 1)).unwrap();
+}
+
+/// The only run of a history, as if it had died in the middle.
+fn broken_off(history: &Path) {
+    let files = files_below(history);
+    let done = |path: &&PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains("\"done\""));
+    let run = files.iter().find(done).unwrap_or_else(|| panic!("{files:?}"));
+    let text = fs::read_to_string(run).unwrap();
+    fs::write(run, text.replacen("\"done\"", "\"writing\"", 1)).unwrap();
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 /// Nothing is wrong with it.

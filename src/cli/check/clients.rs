@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::trouble::{Fix, Trouble};
+use super::trouble::{Fix, Trouble, word};
 use crate::cli::context::Context;
 use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::machine;
@@ -82,7 +82,8 @@ fn stands(
 ) {
     for (_, path, obstacle) in &found.obstacles {
         let trouble = Trouble::error("client_file", target.name, left_alone(path, obstacle, machine));
-        troubles.push(trouble.advice("mend the file by hand, then `loom sync` again"));
+        let file = word(path);
+        troubles.push(trouble.command(["mv", &file, &format!("{file}.aside")]));
     }
     let drift: Vec<_> = found.drafts.iter().flat_map(|draft| &draft.drift).collect();
     for drift in &drift {

@@ -97,7 +97,15 @@ fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
             let warnings = warnings.into_iter().map(|text| Trouble::warning("settings", "", text));
             report.troubles.extend(warnings);
         }
-        Err(error) => report.troubles.push(Trouble::error("settings", "", one_text(&error))),
+        Err(error) => {
+            let trouble = Trouble::error("settings", "", one_text(&error));
+            let file = trouble::word(&paths.config_file());
+            let is_in_the_file = !error.to_string().contains("LOOM_");
+            report.troubles.push(match is_in_the_file && paths.config_file().exists() {
+                true => trouble.command(["mv", &file, &format!("{file}.aside")]),
+                false => trouble,
+            });
+        }
     }
     let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let flag = args.registry.as_ref().map(|path| cwd.join(path));
