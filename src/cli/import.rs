@@ -43,7 +43,8 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     };
     let made = file.edited(|text| with(text, &gathered), context)?;
     let is_new = gathered.servers.iter().any(|server| !server.known);
-    let mut outcome = Outcome { gathered, left, obstacles, file: &file, made: None, written: false };
+    let mut outcome =
+        Outcome { gathered, left, obstacles, file: &file, made: None, written: false, moves: args.moves };
     outcome.left.append(&mut outcome.gathered.left);
     if args.dry_run {
         outcome.made = is_new.then_some(made);

@@ -16,7 +16,11 @@ use crate::support::home::{TestHome, kill, loom_binary, wait_until};
 type Fault = (&'static str, fn(&mut TestHome));
 
 /// Each is planted into a healthy home of its own, found, and mended by the command that is proposed.
-const MENDED: [Fault; 28] = [
+const MENDED: [Fault; 29] = [
+    ("no_registry", |home| {
+        fs::remove_file(home.config_dir().join("registry.yaml")).unwrap();
+        put(&home.path().join(".cursor/mcp.json"), r#"{"mcpServers": {"mine": {"command": "sh"}}}"#);
+    }),
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: no-such-program }\n")),
     ("server_command", |home| registry(home, "  - name: gone\n    common: { command: ./nothing }\n")),
     ("server_command", |home| {
@@ -68,7 +72,14 @@ const MENDED: [Fault; 28] = [
     }),
     ("client_drift", |home| {
         let seed = "name: mine\nversion: 0.0.1\nschema: v1\n";
-        edited_in(home, "continue", ".continue/config.yaml", seed, "connectionTimeout: 60000", "connectionTimeout: 1");
+        edited_in(
+            home,
+            "continue",
+            ".continue/config.yaml",
+            seed,
+            "connectionTimeout: 60000",
+            "connectionTimeout: 1",
+        );
     }),
     ("client_sync", |home| {
         let old = r#"{"mcpServers": {"loom": {"command": "/x/loom", "args": ["proxy"]}}}"#;
@@ -107,7 +118,7 @@ const MENDED: [Fault; 28] = [
 /// These concern a daemon, or need a person.
 const FOUND: [Fault; 6] = [
     ("settings", |home| put(&home.config_dir().join("config.toml"), "no_such_setting = 1\n")),
-    ("registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
+    ("no_registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
     ("docker", |home| {
         let docker = program(home, "docker");
         registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));

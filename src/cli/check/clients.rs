@@ -21,6 +21,9 @@ use crate::sync::target::Target;
 use crate::sync::theirs;
 use crate::sync::{TARGETS, is_here};
 
+/// What a registry that is not there is called.
+pub const NO_REGISTRY: &str = "no_registry";
+
 /// Looks at every client that is here. Writes nothing.
 pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Trouble>) -> Result<(), Fault> {
     let machine = machine(context)?;
@@ -39,7 +42,7 @@ pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Troub
         aim: Aim::Present,
         policy: Policy::Report,
     };
-    in_the_clear(&machine, &manifest, troubles);
+    servers_of_their_own(&machine, &manifest, troubles);
     for target in TARGETS.iter().filter(|target| is_here(target, &machine, &manifest)) {
         let found = survey(&[target], &order);
         stands(target, &found, &machine, &manifest, troubles);
@@ -47,10 +50,15 @@ pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Troub
     Ok(())
 }
 
-/// Servers of the clients' own whose secrets anybody can read who can read the file.
-fn in_the_clear(machine: &Machine, manifest: &Manifest, troubles: &mut Vec<Trouble>) {
+/// Servers of the clients' own: a start for who has no registry; and secrets in them, which anybody can read who can read
+/// the file.
+fn servers_of_their_own(machine: &Machine, manifest: &Manifest, troubles: &mut Vec<Trouble>) {
     for target in TARGETS.iter().filter(|target| is_here(target, machine, manifest)) {
         for server in theirs::read(&[target], machine, manifest).servers {
+            if let Some(at) = troubles.iter().position(|trouble| trouble.name == NO_REGISTRY) {
+                let trouble = troubles.remove(at);
+                troubles.insert(at, trouble.command(["loom", "import"]));
+            }
             let name = server.name.clone();
             let gathered = gather(vec![server], &Registry::default(), &mut |_| None);
             let secrets: Vec<String> = gathered.secrets.into_keys().collect();

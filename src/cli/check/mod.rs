@@ -179,10 +179,11 @@ fn look(report: &mut Report, found: Found, reader: &'static str, home: &Path) {
             report.registries.push(Examined { found, reader, servers, findings: parsed.findings });
         }
         Err(error) => {
-            let trouble = Trouble::error("registry", "", one_text(&error));
+            let text = one_text(&error);
             report.troubles.push(match found.path.exists() {
-                true => trouble,
-                false => trouble.advice("loom add NAME -- COMMAND ARGS… makes it"),
+                true => Trouble::error("registry", "", text),
+                false => Trouble::error(clients::NO_REGISTRY, "", text)
+                    .advice("loom add NAME -- COMMAND ARGS… makes it"),
             });
         }
     }

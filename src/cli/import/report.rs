@@ -24,6 +24,8 @@ pub struct Outcome<'f> {
     /// The new text, when it is only to be shown.
     pub made: Option<String>,
     pub written: bool,
+    /// The clients lose what was taken over.
+    pub moves: bool,
 }
 
 impl Outcome<'_> {
@@ -72,7 +74,12 @@ pub fn show(outcome: &Outcome<'_>, machine: &Machine, as_json: bool, out: &mut O
         out.line(format!("{} would be kept: {}", counted(names.len() as u64, "secret"), names.join(", ")));
     }
     if outcome.written {
-        let text = "the clients still have their own entries; `loom sync all` gives them loom's beside these";
+        let text = match outcome.moves {
+            true => "`loom sync all` gives the clients loom's entry instead",
+            false => {
+                "the clients still have their own entries: --move takes them out, `loom sync all` adds loom's"
+            }
+        };
         out.line(out.paint(Paint::Dim, text));
     }
 }
