@@ -76,7 +76,8 @@ fn sixty_four_clients_and_ten_servers_of_which_four_misbehave() {
     // One slow phase of the machine hits all of them alike.
     assert!(slow < quick.map(|quick| quick * 2), "from {quick:?} to {slow:?}");
     assert!(after < warm + GROWTH_KIB, "{warm} KiB grew to {after} KiB");
-    let back = wait_until(STARVED, || descriptors() == before);
+    // Fewer when the server that crashes is just away.
+    let back = wait_until(STARVED, || descriptors() <= before);
     assert!(back, "{before} descriptors before, {} after", descriptors());
 }
 

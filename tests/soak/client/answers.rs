@@ -156,13 +156,18 @@ impl Actor {
 
     /// What was taken back before this line gets no answer any more.
     fn forget_cancelled(&mut self, line: u64) {
-        let over = |one: &Pending| one.cancelled.is_some_and(|at| at < line);
+        let over = |one: &Pending| one.cancelled.is_some_and(|at| at < line) && !(one.twin && one.answered);
         let ids: Vec<String> =
             self.open.iter().filter(|(_, one)| over(one)).map(|(id, _)| id.clone()).collect();
         for id in ids {
-            let Some(pending) = self.open.remove(&id) else { continue };
+            let Some(mut pending) = self.open.remove(&id) else { continue };
             if !pending.answered {
                 self.close(&pending, Outcome::Cancelled);
+            }
+            // Another request under its id is still to be refused: by the proxy, whose answers are in no order with others.
+            if pending.twin {
+                pending.answered = true;
+                self.open.insert(id, pending);
             }
         }
     }
