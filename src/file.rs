@@ -66,6 +66,11 @@ fn reached(path: &Path, point: &str) {
     }
 }
 
+/// Whether this user may run the file.
+pub fn is_executable(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

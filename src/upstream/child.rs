@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::exec;
 use super::guard::Guard;
+use crate::file::is_executable;
 use crate::secret::Secret;
 
 /// The size asked for a server's pipes: a megabyte passes in a few writes. More brought nothing.
@@ -71,10 +72,6 @@ pub fn find_program(launch: &Launch) -> Result<PathBuf, SpawnError> {
         .map(|dir| dir.join(program))
         .find(|file| is_executable(file))
         .ok_or(SpawnError::NotFound { program: program.clone(), path })
-}
-
-fn is_executable(file: &Path) -> bool {
-    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// Starts the process. `exe` is loom's own binary, which steps aside for the server (see `exec`).

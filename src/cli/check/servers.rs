@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::trouble::{Trouble, shown, word};
 use crate::cli::context::Context;
 use crate::cli::secrets::needs::{self, Lack};
+use crate::file::is_executable;
 use crate::registry::environ::looks_secret;
 use crate::registry::launch::{Ready, Resolved, resolve};
 use crate::registry::template::Scope;
@@ -80,7 +81,7 @@ impl Needs<'_> {
         }
         if program.components().count() > 1 {
             let full = ready.cwd.clone().unwrap_or_else(|| PathBuf::from("/")).join(program);
-            return match (full.is_file(), executable(&full)) {
+            return match (full.is_file(), is_executable(&full)) {
                 (true, true) => None,
                 (true, false) => Some(format!("its command {} cannot be executed", self.shown(&full))),
                 (false, _) => Some(format!("its command {} is not there", self.shown(&full))),
@@ -88,7 +89,7 @@ impl Needs<'_> {
         }
         let own = ready.env.get("PATH").map(|path| path.expose().clone());
         let path = own.or_else(|| self.env.get("PATH").cloned()).unwrap_or_default();
-        let found = std::env::split_paths(&path).any(|folder| executable(&folder.join(program)));
+        let found = std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program)));
         (!found).then(|| format!("its command `{}` is not on PATH; install it, or go without", ready.program))
     }
 
@@ -151,10 +152,6 @@ impl Needs<'_> {
     fn shown(&self, path: &Path) -> String {
         shown(path, self.context.paths.home())
     }
-}
-
-fn executable(file: &Path) -> bool {
-    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// A value that a server lacks.
