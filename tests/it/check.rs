@@ -116,7 +116,18 @@ const MENDED: [Fault; 29] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 6] = [
+const FOUND: [Fault; 9] = [
+    ("installed", |home| installed(home, &home.path().join("gone/loom"))),
+    ("installed", |home| {
+        let other = program(home, "loom");
+        installed(home, &other);
+    }),
+    ("installed", |home| {
+        let first = program(home, "loom");
+        let path = format!("{}:{}", first.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        home.set_env("PATH", path);
+        installed(home, Path::new(loom_binary()));
+    }),
     ("settings", |home| put(&home.config_dir().join("config.toml"), "no_such_setting = 1\n")),
     ("no_registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
     ("docker", |home| {
@@ -159,6 +170,12 @@ fn program(home: &TestHome, name: &str) -> PathBuf {
     put(&path, "#!/bin/sh\n");
     mode(&path, 0o755);
     path
+}
+
+/// What `make install-core` writes down.
+fn installed(home: &TestHome, program: &Path) {
+    let note = home.config_dir().join("state/binary");
+    put(&note, &format!("{}\n", program.display()));
 }
 
 /// Cursor's file as sync wrote it, with one thing changed.

@@ -24,8 +24,18 @@ use crate::sync::{TARGETS, is_here};
 /// What a registry that is not there is called.
 pub const NO_REGISTRY: &str = "no_registry";
 
+/// What a person should know or do for a client: mostly whom it trusts.
+pub struct Note {
+    pub client: &'static str,
+    pub text: String,
+}
+
 /// Looks at every client that is here. Writes nothing.
-pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Trouble>) -> Result<(), Fault> {
+pub fn look(
+    context: &Context,
+    registry: Option<&Path>,
+    troubles: &mut Vec<Trouble>,
+) -> Result<Vec<Note>, Fault> {
     let machine = machine(context)?;
     let doors = Doors::load(context, registry, Mode::AsBefore)?;
     let dir = context.paths.sync_dir();
@@ -47,7 +57,11 @@ pub fn look(context: &Context, registry: Option<&Path>, troubles: &mut Vec<Troub
         let found = survey(&[target], &order);
         stands(target, &found, &machine, &manifest, troubles);
     }
-    Ok(())
+    let known = |target: &&Target| manifest.files.values().any(|record| record.target == target.name);
+    let notes_of = |target: &'static Target| {
+        (target.notes)(&machine).into_iter().map(|text| Note { client: target.name, text })
+    };
+    Ok(TARGETS.iter().filter(known).flat_map(notes_of).collect())
 }
 
 /// Servers of the clients' own: a start for who has no registry; and secrets in them, which anybody can read who can read

@@ -4,6 +4,7 @@
 mod clients;
 mod daemon;
 mod disk;
+mod installed;
 mod mend;
 pub mod servers;
 mod settings;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::clients::Note;
 use self::trouble::{Severity, Trouble};
 use crate::cli::Ending;
 use crate::cli::args::CheckArgs;
@@ -45,6 +47,8 @@ struct Report {
     daemon: Option<(u32, String)>,
     /// What belongs to no line of a registry.
     troubles: Vec<Trouble>,
+    /// What is not wrong, and good to know.
+    notes: Vec<Note>,
 }
 
 /// One registry that somebody reads.
@@ -132,11 +136,13 @@ fn look_around(report: &mut Report, registry: Option<&Path>, context: &Context) 
         needs.look(troubles);
     });
     // A registry that cannot be read was complained about above.
-    if !report.registries.iter().any(|one| one.findings.iter().any(|one| one.level == Level::Error))
-        && let Err(fault) = clients::look(context, registry, troubles)
-    {
-        troubles.push(Trouble::error("clients", "", one_text(&*fault)));
+    if !report.registries.iter().any(|one| one.findings.iter().any(|one| one.level == Level::Error)) {
+        match clients::look(context, registry, troubles) {
+            Ok(notes) => report.notes = notes,
+            Err(fault) => troubles.push(Trouble::error("clients", "", one_text(&*fault))),
+        }
     }
+    installed::look(context, troubles);
     let hello = hello(Role::Cli, &context.cwd);
     let mut serves = true;
     match Client::connect(&context.socket, &hello, GREETING_WAIT) {
@@ -229,6 +235,9 @@ fn render(report: &Report, home: &Path, out: &mut Out) {
         out.line(format!("not read  {}", tilde(path, home)));
     }
     report.troubles.iter().for_each(|trouble| trouble.render(out));
+    for note in &report.notes {
+        out.line(out.paint(Paint::Dim, &format!("note      {}: {}", note.client, note.text)));
+    }
     out.line(match &report.daemon {
         Some((pid, version)) => format!("daemon    runs (pid {pid}, version {version})"),
         None => "daemon    does not run".to_owned(),
@@ -260,10 +269,13 @@ fn to_json(report: &Report) -> Value {
         })
         .collect();
     let checks: Vec<Value> = report.troubles.iter().map(Trouble::to_json).collect();
+    let notes: Vec<Value> =
+        report.notes.iter().map(|note| json!({ "client": note.client, "text": note.text })).collect();
     let rivals: Vec<_> = report.rivals.iter().map(|path| path.to_string_lossy()).collect();
     json!({
         "ok": report.count(Severity::Error) == 0,
         "checks": checks,
+        "notes": notes,
         "registries": registries,
         "not_read": rivals,
         "daemon": report.daemon.as_ref().map(|(pid, version)| json!({ "pid": pid, "version": version })),
@@ -328,6 +340,7 @@ mod tests {
                     "FORGE_TOKEN",
                 ]),
             ],
+            notes: vec![Note { client: "gemini", text: "type `/permissions`".into() }],
         };
         let mut out = Out::new(false, false);
         render(&report, Path::new("/home/ann"), &mut out);
@@ -340,6 +353,7 @@ mod tests {
         error     config.toml:1:1: what
         warning   forge: FORGE_TOKEN is not among the secrets
                   loom secrets set FORGE_TOKEN
+        note      gemini: type `/permissions`
         daemon    runs (pid 7, version 0.1.0)
         2 errors, 1 warning
         ");

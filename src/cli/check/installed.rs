@@ -1,0 +1,47 @@
+//! The installed program: whether it is where it was put, and is the one that a shell finds.
+
+use std::path::{Path, PathBuf};
+
+use super::trouble::{Trouble, shown};
+use crate::cli::context::Context;
+use crate::file::is_executable;
+use crate::settings::process_env;
+
+/// Nothing was installed where nothing is recorded.
+pub fn look(context: &Context, troubles: &mut Vec<Trouble>) {
+    let recorded = std::fs::read_to_string(context.paths.binary_file()).unwrap_or_default();
+    let recorded = PathBuf::from(recorded.trim_end());
+    if !recorded.is_absolute() {
+        return;
+    }
+    let home = context.paths.home();
+    let place = shown(&recorded, home);
+    if !is_executable(&recorded) {
+        let text = "the installed program is not there any more, and clients may look for it there";
+        troubles.push(Trouble::error("installed", place, text).advice("make install-core"));
+        return;
+    }
+    let path = process_env()("PATH").unwrap_or_default();
+    let first =
+        std::env::split_paths(&path).map(|folder| folder.join("loom")).find(|file| is_executable(file));
+    match first {
+        Some(first) if !is_same(&first, &recorded) => {
+            let text = format!("your shell finds another loom first: {}", shown(&first, home));
+            troubles.push(
+                Trouble::warning("installed", place, text).advice("put its folder before others in PATH"),
+            );
+        }
+        Some(_) => {}
+        None => {
+            let text = "its folder is not in PATH";
+            let folder = recorded.parent().unwrap_or(&recorded).display();
+            let trouble = Trouble::warning("installed", place, text);
+            troubles.push(trouble.advice(format!("export PATH=\"{folder}:$PATH\"")));
+        }
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(one) == real(other)
+}
