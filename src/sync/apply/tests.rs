@@ -168,6 +168,24 @@ fn an_undo_after_a_client_wrote_takes_back_only_ours() {
 }
 
 #[test]
+fn an_undo_leaves_what_is_no_text_any_more_and_what_holds_nothing_of_ours() {
+    for (cut, more) in [(false, &b"// caf\xe9\n"[..]), (true, &b"// mine\n"[..])] {
+        let bench = Bench::new();
+        bench.run();
+        let mut bytes = if cut { SEEDS[0].into() } else { fs::read(bench.path(0)).unwrap() };
+        bytes.extend(more);
+        fs::write(bench.path(0), &bytes).unwrap();
+        let written = |path| fs::metadata(path).unwrap().modified().unwrap();
+        let before = written(bench.path(0));
+        let undone = bench.undo().unwrap();
+        let (_, exact, left) = &undone.files[0];
+        assert_eq!((*exact, left.len()), (false, 1), "{left:?}");
+        assert_eq!(fs::read(bench.path(0)).unwrap(), bytes);
+        assert_eq!(written(bench.path(0)), before, "it was not written");
+    }
+}
+
+#[test]
 fn two_runs_at_once_are_one_and_a_refusal() {
     let bench = Bench::new();
     let _held = bench.state();
