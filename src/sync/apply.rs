@@ -74,7 +74,7 @@ pub fn apply(
     let run = commit.run.take();
     for draft in drafts.iter() {
         record(manifest, &draft.job.path, draft.record_after.clone());
-        if let (Task::Erase { unit }, Some(folder)) = (&draft.job.task, draft.job.path.parent()) {
+        if let (Task::Erase { unit, .. }, Some(folder)) = (&draft.job.task, draft.job.path.parent()) {
             let inside = folder.ancestors().take_while(|dir| dir.starts_with(unit));
             manifest.folders.extend(inside.map(Path::to_path_buf));
         }

@@ -207,7 +207,7 @@ fn told(dir: &std::path::Path, manifest: &Manifest) -> Vec<Draft> {
     let jobs = [
         job("CLAUDE.md", Format::Blocks, Task::Hold { items: vec![block], stale: Vec::new() }),
         job("new/s/x.sh", Format::Whole, Task::Be { bytes: vec![0xff, 0], mode: 0o755 }),
-        job("old/SKILL.md", Format::Whole, Task::Erase { unit: dir.join("old") }),
+        job("old/SKILL.md", Format::Whole, Task::Erase { unit: dir.join("old"), bytes: b"old".to_vec() }),
     ];
     let drafted = jobs.into_iter().map(|job| {
         let record = manifest.files.get(&job.path).cloned();
