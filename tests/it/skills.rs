@@ -336,11 +336,28 @@ fn a_workspace_has_skills_of_its_own() {
         "skills: [{name: a, common: {description: d, instructions: i, references: [r.md]}}]\n",
     );
     put(&home, "work/mcp/skills/a/r.md", "r");
-    let mut command = home.command(loom_binary());
-    command.current_dir(home.path().join("work")).args(["sync", "skills", "claude"]);
-    assert!(home.finish(&mut command).status.success());
+    let sync = |more: &[&str]| {
+        let mut command = home.command(loom_binary());
+        command.current_dir(home.path().join("work")).args(["sync", "skills", "claude"]).args(more);
+        let output = home.finish(&mut command);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_there = |path: &str| home.path().join(path).exists();
+    sync(&["--repo-only"]);
+    assert_eq!(get(&home, "work/generated/skills/claude/skills/a/references/r.md"), "r");
+    fs::remove_dir_all(home.path().join("work/generated")).unwrap();
+    let said = sync(&["--regen"]);
+    assert!(said.contains("add --registry ~/work/mcp/context/registry.yaml"), "{said}");
+    assert!(
+        is_there("work/generated/skills/claude/skills/a")
+            && !is_there("work/generated/skills/claude/skills/release")
+    );
+    assert!(is_there(".claude/skills/release") && !is_there(".claude/skills/a"));
+    let said = sync(&["--registry", "mcp/context/registry.yaml"]);
+    assert!(!said.contains("--registry"), "{said}");
     assert_eq!(get(&home, ".claude/skills/a/references/r.md"), "r");
-    assert!(!home.path().join(".claude/skills/release").exists());
+    assert!(!is_there(".claude/skills/release"));
 }
 
 #[test]
