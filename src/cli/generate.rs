@@ -12,6 +12,7 @@ use crate::cli::out::{Out, Paint};
 use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::{named, told};
 use crate::fault::{Fault, Kind, Plain};
+use crate::registry::find::for_person;
 use crate::sync::format::Format;
 use crate::sync::machine::Machine;
 use crate::sync::place::Place;
@@ -41,7 +42,8 @@ fn configs(args: GenerateConfigsArgs, context: &Context, out: &mut Out) -> Resul
     let words: Vec<&str> = args.target.split(',').map(str::trim).collect();
     let targets = named(&words, &nowhere(), &Manifest::default(), true)?;
     let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
-    let doors = Doors::load(context, args.registry.as_deref(), mode)?;
+    let found = for_person(args.registry.as_deref(), &context.cwd, &context.paths)?;
+    let doors = Doors::load(context, &found, mode)?;
     write(&targets, &context.absolute(&args.output_dir), &doors, context, out)
 }
 

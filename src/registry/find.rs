@@ -1,7 +1,8 @@
 //! Which registry file is in force, and reading it. The only part of `registry` that looks at the disk.
 //!
 //! A person's command looks into the tree it is called in. A daemon that a client or a service manager started does
-//! not: a cloned repository never gets to run commands because a client was opened in it.
+//! not: a cloned repository never gets to run commands because a client was opened in it. Nor does what is written into
+//! clients' files of the home folder.
 
 use std::fs;
 use std::io::{self, Read};
@@ -102,6 +103,21 @@ pub fn for_service(flag: Option<&Path>, paths: &Paths) -> Result<Found, FindErro
         Some(path) => Ok(Found { path, source: Source::Chosen }),
         None => Ok(Found { path: paths.registry_file(), source: Source::Home }),
     }
+}
+
+/// The registry for what `loom sync` writes into the home folder, where clients go by it whatever they are opened in: the
+/// flag, else the daemon's. Never one that merely is in the tree: its author would choose permissions and instructions.
+pub fn for_home(flag: Option<&Path>, cwd: &Path, paths: &Paths) -> Result<Found, FindError> {
+    match by_flag(flag, cwd) {
+        Some(found) => Ok(found),
+        None => for_service(None, paths),
+    }
+}
+
+/// The registry in the tree of `cwd` that is not read where `found`, of `for_home`, is.
+pub fn passed_over(found: &Found, cwd: &Path) -> Option<PathBuf> {
+    let near = in_tree(cwd).into_iter().next()?;
+    (found.source != Source::Flag && real(&near) != real(&found.path)).then_some(near)
 }
 
 /// The file of skills that goes with a registry: the one beside it, else the one beside the home registry, if either is
@@ -263,6 +279,22 @@ mod tests {
         machine.choose("/chosen/registry.yaml\n");
         assert_eq!(machine.short(for_service(None, &machine.paths)), "chosen /chosen/registry.yaml");
         assert_eq!(machine.short(for_service(Some(Path::new("/x.yaml")), &machine.paths)), "flag /x.yaml");
+    }
+
+    #[test]
+    fn a_registry_in_the_working_directory_is_passed_over_for_the_home_folder() {
+        let near = "work/mcp/context/registry.yaml";
+        let machine = machine(&[HOME, near]);
+        let (cwd, near) = (machine.cwd(), machine.dir.path().join(near));
+        let found = for_home(None, &cwd, &machine.paths).unwrap();
+        assert_eq!(machine.short(Ok(found.clone())), format!("home {HOME}"));
+        assert_eq!(passed_over(&found, &cwd), Some(near.clone()));
+        assert_eq!(passed_over(&found, machine.dir.path()), None);
+        let named = for_home(Some(&near), &cwd, &machine.paths).unwrap();
+        assert_eq!((passed_over(&named, &cwd), named.path), (None, near.clone()));
+        machine.choose(near.to_str().unwrap());
+        let chosen = for_home(None, &cwd, &machine.paths).unwrap();
+        assert_eq!((passed_over(&chosen, &cwd), chosen.path), (None, near));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub fn apply(
     let run = commit.run.take();
     for draft in drafts.iter() {
         record(manifest, &draft.job.path, draft.record_after.clone());
-        if let (Task::Erase { unit }, Some(folder)) = (&draft.job.task, draft.job.path.parent()) {
+        if let (Task::Erase { unit, .. }, Some(folder)) = (&draft.job.task, draft.job.path.parent()) {
             let inside = folder.ancestors().take_while(|dir| dir.starts_with(unit));
             manifest.folders.extend(inside.map(Path::to_path_buf));
         }
@@ -295,21 +295,19 @@ fn put_back(
             return Ok((true, Vec::new()));
         }
         let exact = now == after;
+        let all = || file.changes.iter().map(|change| change.place.clone()).collect();
         let (wanted, left) = match (exact, &now) {
             (true, _) => (before.clone(), Vec::new()),
             // Somebody has removed it since.
             (false, None) => return Ok((false, Vec::new())),
-            (false, Some(_)) if file.format == Format::Whole => {
-                return Ok((false, file.changes.iter().map(|change| change.place.clone()).collect()));
-            }
+            (false, Some(_)) if file.format == Format::Whole => return Ok((false, all())),
             (false, Some(bytes)) => {
-                let text = String::from_utf8_lossy(bytes);
-                match take_back(file.format, &text, &file.changes) {
+                let taken = Format::text(bytes).and_then(|text| take_back(file.format, text, &file.changes));
+                match taken {
+                    Ok((text, left)) if text.as_bytes() == bytes => return Ok((false, left)),
                     Ok((text, left)) => (Some(text.into_bytes()), left),
-                    // It does not parse any more: not ours to mend.
-                    Err(_) => {
-                        return Ok((false, file.changes.iter().map(|change| change.place.clone()).collect()));
-                    }
+                    // It is no text any more, or does not parse: not ours to mend.
+                    Err(_) => return Ok((false, all())),
                 }
             }
         };

@@ -40,8 +40,9 @@ pub enum Task {
     Stay,
     /// It is not loom's any more, and stays.
     Forget,
-    /// It is known to be loom's without a record, and goes, with the folder `unit` where that is empty then.
-    Erase { unit: PathBuf },
+    /// It is known to be loom's without a record as long as it holds `bytes`, and goes, with the folder `unit` where that
+    /// is empty then.
+    Erase { unit: PathBuf, bytes: Vec<u8> },
 }
 
 /// What came of a job.
@@ -240,16 +241,17 @@ fn drafted(
         Task::Clear if job.format == Format::Whole => {
             Ok(Some(whole::plan(before, None, owned, policy).into()))
         }
-        Task::Forget => {
+        Task::Stay => Ok(owned.map(|owned| Outcome::still(before, owned.clone()))),
+        Task::Erase { bytes, .. } if before == Some(bytes.as_slice()) => {
+            let gone = Change { place: whole::place(), before: Some(whole::print(bytes)), after: None };
+            let outcome = Outcome::still(None, Owned::default());
+            Ok(Some(Outcome { changes: vec![gone], ..outcome }))
+        }
+        Task::Forget | Task::Erase { .. } => {
             // What would have gone stays: only what was changed is worth a word.
             let drift = whole::plan(before, None, owned, Policy::Report).drift;
             Ok(Some(Outcome { drift, ..Outcome::still(before, Owned::default()) }))
         }
-        Task::Stay => Ok(owned.map(|owned| Outcome::still(before, owned.clone()))),
-        Task::Erase { .. } => Ok(before.map(|bytes| {
-            let gone = Change { place: whole::place(), before: Some(whole::print(bytes)), after: None };
-            Outcome { after: None, changes: vec![gone], drift: Vec::new(), owned: Owned::default() }
-        })),
         Task::Clear => cleared_text(job, before, owned),
         Task::TakeOut { places } => taken_out_text(job, before, owned, places),
         Task::Hold { items, stale } => held_text(job, before, record, policy, (items, stale)),

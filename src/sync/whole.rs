@@ -57,8 +57,10 @@ pub fn plan(before: Option<&[u8]>, wanted: Option<&[u8]>, known: Option<&Owned>,
     let as_recorded = known.is_some_and(|known| known.value == found);
     let accepted = known.is_some_and(|known| known.accepted);
     if found == aim {
-        if aim.is_some() {
-            own(&mut planned, found, false, true);
+        // Without a record it is somebody's own that says the same, and stays theirs; so does what was theirs before.
+        if let Some(known) = known.filter(|_| aim.is_some()) {
+            let is_ours = created && known.value.is_some();
+            own(&mut planned, known.value.as_ref().and(found), !is_ours, created);
         }
         return planned;
     }
@@ -123,7 +125,11 @@ mod tests {
         for (before, wanted, known, report, accept, force) in [
             (None, new, &none, "new +", "new +", "new +"),
             (old, new, &ours, "new +", "new +", "new +"),
-            (new, new, &none, "new +", "new +", "new +"),
+            (new, new, &none, "new", "new", "new"),
+            (new, new, &ours, "new +", "new +", "new +"),
+            (new, new, &gone, "new ~", "new ~", "new ~"),
+            (new, new, &theirs, "new ~", "new ~", "new ~"),
+            (new, None, &none, "new Foreign", "new", "new Foreign"),
             (edited, new, &none, "edited Foreign", "edited ~", "edited Foreign"),
             (edited, new, &ours, "edited Edited +", "edited ~", "new +"),
             (None, new, &ours, "- Deleted +", "- ~", "new +"),

@@ -5,7 +5,7 @@ mod edits;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -221,23 +221,60 @@ fn without_a_registry_nothing_is_told() {
 #[test]
 fn copies_in_a_workspace_that_are_looms_go() {
     let home = seeded();
-    put(&home, "work/.gemini/skills/release/SKILL.md", "of an earlier loom");
-    put(&home, "work/.gemini/skills/release/scripts/go.sh", "old");
-    put(&home, "work/.gemini/skills/other/SKILL.md", "mine");
-    put(&home, "work/.gemini/skills/.loom-skills-manifest.json", r#"{"generated": ["release"]}"#);
     put(&home, "else/.gemini/skills/release/SKILL.md", "mine");
     let sync = |dir: &str| {
         let mut command = home.command(loom_binary());
         command.current_dir(home.path().join(dir)).args(["sync", "skills", "gemini"]);
-        assert!(home.finish(&mut command).status.success());
+        let output = home.finish(&mut command);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    sync("else");
+    assert_eq!(sync("else").0, Some(0));
     assert_eq!(get(&home, "else/.gemini/skills/release/SKILL.md"), "mine");
-    sync("work");
+    let own = everything(&home);
+    let inside = own.iter().filter(|(path, _)| path.is_file());
+    let copies: Vec<_> = inside
+        .filter_map(|(path, one)| {
+            let below = path.strip_prefix(home.path().join(".agents")).ok()?;
+            below
+                .starts_with("skills/release")
+                .then(|| (Path::new("work/.gemini").join(below), one.0.clone()))
+        })
+        .collect();
+    assert!(copies.len() > 1, "{copies:?}");
+    for (below, bytes) in &copies {
+        let path = home.path().join(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    put(&home, "work/.gemini/skills/other/SKILL.md", "mine");
+    put(&home, "work/.gemini/skills/release/notes.md", "mine");
+    let (code, said) = sync("work");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("~/work/.gemini/skills/release/SKILL.md: differs"), "{said}");
+    for (below, bytes) in &copies {
+        assert_eq!(fs::read(home.path().join(below)).unwrap(), *bytes);
+    }
+    fs::remove_file(home.path().join("work/.gemini/skills/release/notes.md")).unwrap();
+    assert_eq!(sync("work").0, Some(0));
     assert!(!home.path().join("work/.gemini/skills/release").exists());
     assert_eq!(get(&home, "work/.gemini/skills/other/SKILL.md"), "mine");
     home.loom_ok(&["sync", "--undo"]);
-    assert_eq!(get(&home, "work/.gemini/skills/release/scripts/go.sh"), "old");
+    assert!(copies.iter().all(|(below, _)| home.path().join(below).is_file()));
+}
+
+#[test]
+fn what_a_folder_links_to_is_never_taken_out() {
+    let home = seeded();
+    put(&home, "Documents/SKILL.md", "mine");
+    put(&home, "Documents/tax.txt", "mine");
+    put(&home, "work/.gemini/skills/.loom-skills-manifest.json", r#"{"generated": ["release"]}"#);
+    symlink("../../../Documents", home.path().join("work/.gemini/skills/release")).unwrap();
+    let mut command = home.command(loom_binary());
+    command.current_dir(home.path().join("work")).args(["sync", "skills", "gemini"]);
+    assert_eq!(home.finish(&mut command).status.code(), Some(1));
+    assert_eq!(get(&home, "Documents/SKILL.md"), "mine");
+    assert_eq!(get(&home, "Documents/tax.txt"), "mine");
+    assert!(home.path().join("work/.gemini/skills/release").is_symlink());
 }
 
 /// Killed at many moments: the next run finishes the job, and all of it can be taken back.
@@ -299,11 +336,28 @@ fn a_workspace_has_skills_of_its_own() {
         "skills: [{name: a, common: {description: d, instructions: i, references: [r.md]}}]\n",
     );
     put(&home, "work/mcp/skills/a/r.md", "r");
-    let mut command = home.command(loom_binary());
-    command.current_dir(home.path().join("work")).args(["sync", "skills", "claude"]);
-    assert!(home.finish(&mut command).status.success());
+    let sync = |more: &[&str]| {
+        let mut command = home.command(loom_binary());
+        command.current_dir(home.path().join("work")).args(["sync", "skills", "claude"]).args(more);
+        let output = home.finish(&mut command);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_there = |path: &str| home.path().join(path).exists();
+    sync(&["--repo-only"]);
+    assert_eq!(get(&home, "work/generated/skills/claude/skills/a/references/r.md"), "r");
+    fs::remove_dir_all(home.path().join("work/generated")).unwrap();
+    let said = sync(&["--regen"]);
+    assert!(said.contains("add --registry ~/work/mcp/context/registry.yaml"), "{said}");
+    assert!(
+        is_there("work/generated/skills/claude/skills/a")
+            && !is_there("work/generated/skills/claude/skills/release")
+    );
+    assert!(is_there(".claude/skills/release") && !is_there(".claude/skills/a"));
+    let said = sync(&["--registry", "mcp/context/registry.yaml"]);
+    assert!(!said.contains("--registry"), "{said}");
     assert_eq!(get(&home, ".claude/skills/a/references/r.md"), "r");
-    assert!(!home.path().join(".claude/skills/release").exists());
+    assert!(!is_there(".claude/skills/release"));
 }
 
 #[test]

@@ -70,7 +70,8 @@ pub struct SyncArgs {
     /// print JSON
     #[argh(switch)]
     pub json: bool,
-    /// registry to read (default: the nearest one of the workspace, then what the daemon reads)
+    /// registry to read (default: what the daemon reads; for the files of `loom generate` the nearest one of the
+    /// workspace)
     #[argh(option, arg_name = "PATH")]
     pub registry: Option<PathBuf>,
 }

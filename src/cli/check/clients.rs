@@ -6,10 +6,11 @@ use super::trouble::{Fix, Trouble, word};
 use crate::cli::context::Context;
 use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::machine;
-use crate::cli::sync::report::{drift_text, left_alone};
+use crate::cli::sync::report::{drift_text, left_alone, passed_over_text};
 use crate::cli::sync::told;
 use crate::fault::Fault;
 use crate::registry::Registry;
+use crate::registry::find::{for_home, passed_over};
 use crate::sync::gather::gather;
 use crate::sync::history::{self, RunState};
 use crate::sync::job::Draft;
@@ -26,6 +27,7 @@ pub const NO_REGISTRY: &str = "no_registry";
 
 /// What a person should know or do for a client: mostly whom it trusts.
 pub struct Note {
+    /// Its name, or the command that it is about.
     pub client: &'static str,
     pub text: String,
 }
@@ -37,12 +39,13 @@ pub fn look(
     troubles: &mut Vec<Trouble>,
 ) -> Result<Vec<Note>, Fault> {
     let machine = machine(context)?;
-    let doors = Doors::load(context, registry, Mode::AsBefore)?;
+    let found = for_home(registry, &context.cwd, &context.paths)?;
+    let doors = Doors::load(context, &found, Mode::AsBefore)?;
     let dir = context.paths.sync_dir();
     let manifest = state::peek(&dir)?;
     unfinished(&state::history_dir(&dir), troubles)?;
     // What is wrong with that registry is said elsewhere.
-    let told = told::load(context, registry).ok();
+    let told = told::load(context, &found).ok();
     let door = |target: &Target| doors.door(target, &manifest);
     let order = Order {
         machine: &machine,
@@ -61,7 +64,9 @@ pub fn look(
     let notes_of = |target: &'static Target| {
         (target.notes)(&machine).into_iter().map(|text| Note { client: target.name, text })
     };
-    Ok(TARGETS.iter().filter(known).flat_map(notes_of).collect())
+    let near = passed_over(&found, &context.cwd).map(|path| passed_over_text(&path, &machine));
+    let of_all = near.map(|text| Note { client: "sync", text });
+    Ok(of_all.into_iter().chain(TARGETS.iter().filter(known).flat_map(notes_of)).collect())
 }
 
 /// Servers of the clients' own: a start for who has no registry; and secrets in them, which anybody can read who can read

@@ -10,6 +10,7 @@ pub mod servers;
 mod settings;
 mod trouble;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
 use crate::link::connect::hello;
 use crate::paths::{Paths, tilde};
-use crate::registry::find::{Found, for_person, for_service, rivals, skills_for};
+use crate::registry::find::{Found, for_home, for_person, for_service, rivals, skills_for};
 use crate::registry::finding::{Finding, Level};
 use crate::settings::{Settings, process_env};
 use crate::wire::hello::Role;
@@ -197,17 +198,19 @@ fn look(report: &mut Report, found: Found, reader: &'static str, home: &Path) {
     }
 }
 
-/// What models are told, if there is such a file.
+/// What models are told, here and by the home folder's files, if there are such files.
 fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &Paths) {
-    let found = for_person(flag, cwd, paths).ok();
-    let Some(path) = found.and_then(|found| skills_for(&found, paths)) else { return };
-    match told::examine(&path) {
-        Ok((_, findings)) => {
-            let trouble = |finding: &Finding| Trouble::warning("skills", "", finding.to_string());
-            report.troubles.extend(findings.iter().map(trouble));
-        }
-        Err(errors) => {
-            report.troubles.extend(errors.into_iter().map(|error| Trouble::error("skills", "", error)));
+    let found = [for_person(flag, cwd, paths), for_home(flag, cwd, paths)].into_iter().flatten();
+    let files: BTreeSet<PathBuf> = found.filter_map(|found| skills_for(&found, paths)).collect();
+    for path in files {
+        match told::examine(&path) {
+            Ok((_, findings)) => {
+                let trouble = |finding: &Finding| Trouble::warning("skills", "", finding.to_string());
+                report.troubles.extend(findings.iter().map(trouble));
+            }
+            Err(errors) => {
+                report.troubles.extend(errors.into_iter().map(|error| Trouble::error("skills", "", error)));
+            }
         }
     }
 }

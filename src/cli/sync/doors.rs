@@ -1,12 +1,12 @@
 //! The way into loom for each client, or past it: which registry, which program, which mode.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::context::Context;
 use crate::cli::registry::{read, refuse_errors};
 use crate::fault::{Fault, Kind, Plain};
 use crate::registry::Registry;
-use crate::registry::find::{for_person, for_service};
+use crate::registry::find::{Found, Source as From, for_service};
 use crate::settings::process_env;
 use crate::sync::direct::{Source, direct};
 use crate::sync::state::Manifest;
@@ -45,11 +45,10 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Reads the registry in force; in loom-mode there need not be one.
-    pub fn load(context: &Context, flag: Option<&Path>, mode: Mode) -> Result<Self, Fault> {
-        let found = for_person(flag, &context.cwd, &context.paths)?;
+    /// Reads the registry `found`; in loom-mode it need not be there.
+    pub fn load(context: &Context, found: &Found, mode: Mode) -> Result<Self, Fault> {
         let shown = context.show(&found.path);
-        let needed = flag.is_some() || mode == Mode::Direct;
+        let needed = found.source == From::Flag || mode == Mode::Direct;
         let registry = match needed || found.path.exists() {
             true => Some(refuse_errors(read(&found.path, context.paths.home())?, &shown)?),
             false => None,

@@ -8,7 +8,7 @@ pub mod told;
 mod verify;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
@@ -19,6 +19,7 @@ use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::report::Style;
 use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
+use crate::registry::find::{Found, for_home, for_person, passed_over};
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
 use crate::sync::disk;
@@ -49,22 +50,22 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         _ => (words.as_slice(), true),
     };
     let registry = args.registry.as_deref();
-    let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
-    let content = Content {
-        doors: settings.then(|| Doors::load(context, registry, mode)).transpose()?,
-        told: match (args.skip_skills, args.remove) {
-            (true, _) => None,
-            // What is to go may go even if the registry is broken.
-            (false, true) => Some(Told::default()),
-            (false, false) => Some(told::load(context, registry)?),
-        },
+    let near = match args.regen || args.repo_only {
+        true => {
+            let found = for_person(registry, &context.cwd, &context.paths)?;
+            Some(Content::load(&args, settings, &found, context)?)
+        }
+        false => None,
     };
-    if args.repo_only {
+    if let (Some(near), true) = (&near, args.repo_only) {
         let targets = named(words, &machine(context)?, &Manifest::default(), true)?;
-        generated(&targets, &content, context, out)?;
+        generated(&targets, near, context, out)?;
         return Ok(Ending::Done);
     }
-    write(&args, words, &content, context, out)
+    let found = for_home(registry, &context.cwd, &context.paths)?;
+    let content = Content::load(&args, settings, &found, context)?;
+    let passed_over = passed_over(&found, &context.cwd).filter(|_| !args.remove);
+    write(&args, words, &Contents { content, near, passed_over }, context, out)
 }
 
 /// What goes into files of clients; what is `None` is left alone there.
@@ -73,14 +74,41 @@ struct Content {
     told: Option<Told>,
 }
 
+/// What goes where.
+struct Contents {
+    /// Into the home folder.
+    content: Content,
+    /// Into the files of `loom generate`, in the workspace.
+    near: Option<Content>,
+    /// The workspace's registry, where the home folder gets nothing of it.
+    passed_over: Option<PathBuf>,
+}
+
+impl Content {
+    fn load(args: &SyncArgs, settings: bool, found: &Found, context: &Context) -> Result<Self, Fault> {
+        let mode = Mode::of(args.loom_mode, args.no_loom_mode)?;
+        Ok(Content {
+            doors: settings.then(|| Doors::load(context, found, mode)).transpose()?,
+            told: match (args.skip_skills, args.remove) {
+                (true, _) => None,
+                // What is to go may go even if the registry is broken.
+                (false, true) => Some(Told::default()),
+                (false, false) => Some(told::load(context, found)?),
+            },
+        })
+    }
+}
+
 /// Plans all files, writes them unless they are only to be shown, and says so.
 fn write(
     args: &SyncArgs,
     words: &[&str],
-    content: &Content,
+    contents: &Contents,
     context: &Context,
     out: &mut Out,
 ) -> Result<Ending, Fault> {
+    let Contents { content, near, passed_over } = contents;
+    let passed_over = passed_over.as_deref();
     let machine = machine(context)?;
     let (state, mut manifest) = open(context)?;
     let targets = named(words, &machine, &manifest, args.all_targets)?;
@@ -114,16 +142,16 @@ fn write(
         Style::Done => apply(&state, &mut manifest, &mut found.drafts, policy, &verb(args))?,
         Style::Diff | Style::Check => None,
     };
-    if args.regen && style == Style::Done {
-        generated(&targets, content, context, &mut Out::default())?;
+    if let (Some(near), Style::Done) = (near, style) {
+        generated(&targets, near, context, &mut Out::default())?;
     }
     let ending = report::ending(&found, style);
     if !args.verify {
-        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, args.json, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, passed_over, &notes, args.json, out);
         return Ok(ending);
     }
     if !args.json {
-        report::show(&found, &targets, run.as_ref(), style, &machine, &notes, false, out);
+        report::show(&found, &targets, run.as_ref(), style, &machine, passed_over, &notes, false, out);
     }
     // The daemon that a client starts now may want the state.
     drop(state);
@@ -201,7 +229,7 @@ pub fn take_servers_out(
         Style::Diff | Style::Check => None,
     };
     let no_notes = |_: &Target| Vec::new();
-    report::show(&found, &targets, run.as_ref(), style, &machine, &no_notes, false, out);
+    report::show(&found, &targets, run.as_ref(), style, &machine, None, &no_notes, false, out);
     Ok(report::ending(&found, style))
 }
 

@@ -35,6 +35,7 @@ pub fn show(
     run: Option<&Run>,
     style: Style,
     machine: &Machine,
+    near: Option<&Path>,
     more: &dyn Fn(&Target) -> Vec<String>,
     as_json: bool,
     out: &mut Out,
@@ -43,10 +44,14 @@ pub fn show(
         out.json(&json!({
             "run": run.map(|run| run.id),
             "files": files_json(found, style),
+            "not_read": near,
             "notes": targets.iter().map(|target| (target.name, [more(target), (target.notes)(machine)].concat())).filter(|(_, notes)| !notes.is_empty())
                 .map(|(name, notes)| (name.to_owned(), json!(notes))).collect::<serde_json::Map<_, _>>(),
         }));
         return;
+    }
+    if let Some(path) = near {
+        out.line(out.paint(Paint::Warn, &passed_over_text(path, machine)));
     }
     if targets.is_empty() {
         out.line("no client was found on this machine; name one, or add --all-targets");
@@ -71,6 +76,14 @@ pub fn show(
     } else if style == Style::Done && !targets.is_empty() {
         out.line("nothing was written");
     }
+}
+
+/// That the registry of the workspace was not read, and how it is.
+pub fn passed_over_text(path: &Path, machine: &Machine) -> String {
+    let path = machine.show(path);
+    format!(
+        "{path} is for this workspace, and nothing of it goes into your clients' files: add --registry {path}"
+    )
 }
 
 /// What becomes of each file, and what is in the way.

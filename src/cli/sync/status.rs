@@ -8,9 +8,10 @@ use crate::cli::Ending;
 use crate::cli::context::Context;
 use crate::cli::out::{Out, Paint};
 use crate::cli::sync::doors::{Doors, Mode};
-use crate::cli::sync::report::{Style, drift_text, files_json, left_alone};
+use crate::cli::sync::report::{Style, drift_text, files_json, left_alone, passed_over_text};
 use crate::cli::sync::{machine, open, told};
 use crate::fault::Fault;
+use crate::registry::find::{for_home, passed_over};
 use crate::sync::job::Draft;
 use crate::sync::plan::Policy;
 use crate::sync::state::Manifest;
@@ -25,11 +26,13 @@ pub fn run(
     out: &mut Out,
 ) -> Result<Ending, Fault> {
     let machine = machine(context)?;
-    let doors = Doors::load(context, registry, Mode::AsBefore)?;
+    let registry = for_home(registry, &context.cwd, &context.paths)?;
+    let near = passed_over(&registry, &context.cwd);
+    let doors = Doors::load(context, &registry, Mode::AsBefore)?;
     let (_state, manifest) = open(context)?;
     let (here, absent): (Vec<&'static Target>, Vec<_>) =
         TARGETS.iter().partition(|target| is_here(target, &machine, &manifest));
-    let told = told::load(context, registry)?;
+    let told = told::load(context, &registry)?;
     let door = |target: &Target| doors.door(target, &manifest);
     let order = Order {
         machine: &machine,
@@ -73,8 +76,11 @@ pub fn run(
     }
     let absent: Vec<&str> = absent.iter().map(|target| target.name).collect();
     match as_json {
-        true => out.json(&json!({ "clients": Value::Object(rows), "not_here": absent })),
-        false => out.line(format!("{:15} {}", "not here", absent.join(" "))),
+        true => out.json(&json!({ "clients": Value::Object(rows), "not_here": absent, "not_read": near })),
+        false => {
+            out.line(format!("{:15} {}", "not here", absent.join(" ")));
+            near.iter().for_each(|path| out.line(passed_over_text(path, &machine)));
+        }
     }
     Ok(Ending::Done)
 }

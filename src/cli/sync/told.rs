@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
 use crate::fault::{Fault, Kind, Plain};
-use crate::registry::find::{for_person, skills_for};
+use crate::registry::find::{Found, for_person, skills_for};
 use crate::registry::finding::{Finding, Level};
 use crate::registry::skills::parse::{Parsed, parse};
 use crate::sync::skills::Told;
 use crate::sync::skills::source;
 
-/// Reads what goes with the registry in force; nothing where there is no such file. `flag` is `--registry`.
-pub fn load(context: &Context, flag: Option<&Path>) -> Result<Told, Fault> {
-    let found = for_person(flag, &context.cwd, &context.paths)?;
-    match skills_for(&found, &context.paths) {
+/// Reads what goes with the registry `found`; nothing where there is no such file.
+pub fn load(context: &Context, found: &Found) -> Result<Told, Fault> {
+    match skills_for(found, &context.paths) {
         Some(path) => Ok(read(&path, context)?.0),
         None => Ok(Told::default()),
     }
 }
 
-/// The file that `load` reads, if there is one.
+/// The file that goes with the registry in force for a person, if there is one.
 pub fn file(context: &Context) -> Result<Option<PathBuf>, Fault> {
     let found = for_person(None, &context.cwd, &context.paths)?;
     Ok(skills_for(&found, &context.paths))

@@ -168,6 +168,24 @@ fn an_undo_after_a_client_wrote_takes_back_only_ours() {
 }
 
 #[test]
+fn an_undo_leaves_what_is_no_text_any_more_and_what_holds_nothing_of_ours() {
+    for (cut, more) in [(false, &b"// caf\xe9\n"[..]), (true, &b"// mine\n"[..])] {
+        let bench = Bench::new();
+        bench.run();
+        let mut bytes = if cut { SEEDS[0].into() } else { fs::read(bench.path(0)).unwrap() };
+        bytes.extend(more);
+        fs::write(bench.path(0), &bytes).unwrap();
+        let written = |path| fs::metadata(path).unwrap().modified().unwrap();
+        let before = written(bench.path(0));
+        let undone = bench.undo().unwrap();
+        let (_, exact, left) = &undone.files[0];
+        assert_eq!((*exact, left.len()), (false, 1), "{left:?}");
+        assert_eq!(fs::read(bench.path(0)).unwrap(), bytes);
+        assert_eq!(written(bench.path(0)), before, "it was not written");
+    }
+}
+
+#[test]
 fn two_runs_at_once_are_one_and_a_refusal() {
     let bench = Bench::new();
     let _held = bench.state();
@@ -189,7 +207,7 @@ fn told(dir: &std::path::Path, manifest: &Manifest) -> Vec<Draft> {
     let jobs = [
         job("CLAUDE.md", Format::Blocks, Task::Hold { items: vec![block], stale: Vec::new() }),
         job("new/s/x.sh", Format::Whole, Task::Be { bytes: vec![0xff, 0], mode: 0o755 }),
-        job("old/SKILL.md", Format::Whole, Task::Erase { unit: dir.join("old") }),
+        job("old/SKILL.md", Format::Whole, Task::Erase { unit: dir.join("old"), bytes: b"old".to_vec() }),
     ];
     let drafted = jobs.into_iter().map(|job| {
         let record = manifest.files.get(&job.path).cloned();

@@ -40,7 +40,7 @@ pub fn jobs(
         let task = Task::Hold { items: items.collect(), stale: Vec::new() };
         jobs.extend(asked.job(path, Format::Blocks, task, &text.clients));
     }
-    for (path, file) in laid.files.iter().filter(|(path, file)| has_room(path, file, &laid, manifest)) {
+    for (path, file) in laid.files.iter().filter(|(path, file)| has_room(path, file, manifest)) {
         let task = Task::Be { bytes: file.bytes.clone(), mode: file.mode };
         jobs.extend(asked.job(path, Format::Whole, task, &file.clients));
     }
@@ -115,16 +115,12 @@ fn is_ours(manifest: &Manifest, path: &Path) -> bool {
 }
 
 /// Whether a file may come: beside somebody else's SKILL.md nothing does.
-fn has_room(path: &Path, file: &File, laid: &Layout, manifest: &Manifest) -> bool {
+fn has_room(path: &Path, file: &File, manifest: &Manifest) -> bool {
     let head = file.unit.join(HEAD);
     if path == head || path == file.unit || manifest.files.contains_key(path) || is_ours(manifest, &head) {
         return true;
     }
-    let wanted = laid.files.get(&head).map(|head| head.bytes.as_slice());
-    match disk::read(&head) {
-        Ok(found) => found.is_none() || found.as_deref() == wanted,
-        Err(_) => false,
-    }
+    disk::read(&head).is_ok_and(|found| found.is_none())
 }
 
 /// How a file goes that nobody wants any more: a skill in which anything was changed stays as a whole.

@@ -1,6 +1,7 @@
 //! Copies of skills that an earlier loom put into a workspace. Gemini CLI reads them beside those of the home folder, and
 //! has each twice then. Reads the disk.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,34 +20,82 @@ const FOLDER: &str = ".gemini/skills";
 /// The names of those that were generated, as earlier versions wrote them down.
 const GENERATED: &str = ".loom-skills-manifest.json";
 
-/// The jobs that remove the copies of skills that `gemini` has in the home folder: those that are written down as
-/// generated, and those that say the same.
+/// The jobs that remove the copies of skills that `gemini` has in the home folder, of which every file says the same.
+/// Another that was written down as generated, or whose `SKILL.md` says the same, stays as a whole and is reported.
 pub fn copies(laid: &Layout, machine: &Machine) -> Vec<Job> {
+    let (cwd, home) = (real(&machine.cwd), real(&machine.home));
+    let units: BTreeSet<&Path> = laid
+        .files
+        .iter()
+        .filter(|(path, file)| **path == file.unit.join(HEAD) && file.clients.contains(&"gemini"))
+        .map(|(_, file)| file.unit.as_path())
+        .collect();
     let mut jobs = Vec::new();
-    let inside = machine.cwd.ancestors().take_while(|dir| *dir != machine.home);
-    for folder in inside.map(|dir| dir.join(FOLDER)).filter(|folder| folder.is_dir()) {
+    for workspace in cwd.ancestors().take_while(|dir| *dir != home) {
+        let folder = workspace.join(FOLDER);
+        if !folder.is_dir() {
+            continue;
+        }
         let generated = generated(&folder);
-        for (path, file) in &laid.files {
-            let (Some(name), true) = (file.unit.file_name(), *path == file.unit.join(HEAD)) else { continue };
+        for unit in &units {
+            let Some(name) = unit.file_name() else { continue };
             let copy = folder.join(name);
-            let is_same =
-                || disk::read(&copy.join(HEAD)).is_ok_and(|bytes| bytes.as_ref() == Some(&file.bytes));
+            let head = laid.files.get(&unit.join(HEAD)).map(|head| &head.bytes);
+            let says_same = || disk::read(&copy.join(HEAD)).is_ok_and(|bytes| bytes.as_ref() == head);
             let is_named = generated.iter().any(|other| name == other.as_str());
-            if file.clients.contains(&"gemini") && copy != file.unit && (is_named || is_same()) {
-                let erase = |path| Job {
-                    direct: false,
-                    target: "gemini",
-                    also: Vec::new(),
-                    path,
-                    format: Format::Whole,
-                    seed: String::new(),
-                    task: Task::Erase { unit: copy.clone() },
-                };
-                jobs.extend(files_below(&copy).into_iter().map(erase));
+            // Links may make it the very folder that clients are to read.
+            if !copy.is_dir() || real(&copy) == real(unit) || !(is_named || says_same()) {
+                continue;
+            }
+            match ours(workspace, &copy, unit, laid) {
+                Some(files) => jobs.extend(
+                    files
+                        .into_iter()
+                        .map(|(path, bytes)| job(path, Task::Erase { unit: copy.clone(), bytes })),
+                ),
+                None => jobs.push(job(copy.join(HEAD), Task::Forget)),
             }
         }
     }
     jobs
+}
+
+fn job(path: PathBuf, task: Task) -> Job {
+    Job {
+        direct: false,
+        target: "gemini",
+        also: Vec::new(),
+        path,
+        format: Format::Whole,
+        seed: String::new(),
+        task,
+    }
+}
+
+/// The files of `copy` with their bytes, where all of them are copies of those that `unit` is to hold; `None` where
+/// anything else is there, or a link anywhere below the workspace.
+fn ours(workspace: &Path, copy: &Path, unit: &Path, laid: &Layout) -> Option<Vec<(PathBuf, Vec<u8>)>> {
+    let mut above = copy.ancestors().take_while(|dir| *dir != workspace);
+    if !above.all(|dir| fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir())) {
+        return None;
+    }
+    let mut files = Vec::new();
+    for path in files_below(copy)? {
+        let original = unit.join(path.strip_prefix(copy).ok()?);
+        let wanted = laid.files.get(&original).filter(|file| file.clients.contains(&"gemini"))?;
+        let bytes = disk::read(&path).ok().flatten()?;
+        // The one in the home folder may be a link to this one.
+        if bytes != wanted.bytes || real(&original) == real(&path) {
+            return None;
+        }
+        files.push((path, bytes));
+    }
+    Some(files)
+}
+
+/// Where it really is; `path` itself where nothing is there.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The names in the list of generated skills, which stands in the folder or above it.
@@ -58,15 +107,20 @@ fn generated(folder: &Path) -> Vec<String> {
     names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// All files of a folder and those in it; links are left alone.
-fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let kinds = entries.filter_map(|entry| Some((entry.path(), entry.file_type().ok()?)));
-    kinds
-        .flat_map(|(path, kind)| match (kind.is_dir(), kind.is_file()) {
-            (true, _) => files_below(&path),
-            (_, true) => vec![path],
-            (false, false) => Vec::new(),
-        })
-        .collect()
+/// All files of a folder and those in it; `None` where anything else is there, or it cannot be read.
+fn files_below(dir: &Path) -> Option<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).ok()? {
+        let entry = entry.ok()?;
+        let kind = entry.file_type().ok()?;
+        match (kind.is_dir(), kind.is_file()) {
+            (true, _) => files.extend(files_below(&entry.path())?),
+            (_, true) => files.push(entry.path()),
+            (false, false) => return None,
+        }
+    }
+    Some(files)
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,8 @@ fn sync_page() {
                        took out
       --remove         take out what is loom's
       --json           print JSON
-      --registry PATH  registry to read (default: the nearest one of the workspace, then
-                       what the daemon reads)
+      --registry PATH  registry to read (default: what the daemon reads; for the files of
+                       `loom generate` the nearest one of the workspace)
       --socket PATH    socket of the daemon (default ~/.config/loom/loom.sock, or
                        LOOM_SOCKET)
       -h, --help       show this page
