@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::Ending;
 use crate::cli::args::import::ImportServersArgs;
 use crate::cli::context::Context;
-use crate::cli::import::report::{Outcome, show};
+use crate::cli::import::report::{Outcome, show, whole};
 use crate::cli::out::Out;
 use crate::cli::registry::text::{File, server};
 use crate::cli::reload;
@@ -15,7 +15,7 @@ use crate::cli::secrets::Desk;
 use crate::cli::secrets::set::say_written;
 use crate::cli::server_table::counted;
 use crate::cli::sync::report::Style;
-use crate::cli::sync::{machine, named, take_servers_out};
+use crate::cli::sync::{TakenOut, machine, named, take_servers_out};
 use crate::fault::{Fault, Kind, Plain};
 use crate::registry::find::for_service;
 use crate::secret::Secret;
@@ -48,11 +48,15 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     outcome.left.append(&mut outcome.gathered.left);
     if args.dry_run {
         outcome.made = is_new.then_some(made);
-        show(&outcome, &machine, args.json, out);
-        if args.moves && !args.json {
-            take_servers_out(&outcome.taken(), Style::Diff, context, out)?;
+        let take_out = || take_servers_out(&outcome.replaced(), Style::Diff, context);
+        let taken_out = args.moves.then(take_out).transpose()?;
+        if args.json {
+            out.json(&whole(&outcome, taken_out.as_ref()));
+        } else {
+            show(&outcome, &machine, out);
+            taken_out.iter().for_each(|taken| taken.show(&machine, out));
         }
-        return Ok(outcome.ending());
+        return Ok(outcome.ending(taken_out.as_ref()));
     }
     let kept = keep(&outcome.gathered, &desk)?;
     if is_new {
@@ -62,22 +66,37 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
         }
         outcome.written = true;
     }
-    show(&outcome, &machine, args.json, out);
-    let mut scratch = Out::default();
-    let told = if args.json { &mut scratch } else { out };
+    if !args.json {
+        show(&outcome, &machine, out);
+        let taken_out = pass_on(&outcome, kept, &desk, context, out)?;
+        taken_out.iter().for_each(|taken| taken.show(&machine, out));
+        return Ok(outcome.ending(taken_out.as_ref()));
+    }
+    let taken_out = pass_on(&outcome, kept, &desk, context, &mut Out::default());
+    // What was done is said, whatever fails after it.
+    out.json(&whole(&outcome, taken_out.as_ref().ok().and_then(Option::as_ref)));
+    Ok(outcome.ending(taken_out?.as_ref()))
+}
+
+/// Tells the daemon what is new, and takes out of the clients' files what is theirs no more.
+fn pass_on(
+    outcome: &Outcome<'_>,
+    kept: Option<Written>,
+    desk: &Desk,
+    context: &Context,
+    told: &mut Out,
+) -> Result<Option<TakenOut>, Fault> {
     if let Some(written) = kept {
         let names: BTreeSet<String> = outcome.gathered.secrets.keys().cloned().collect();
         let verb = if names.len() == 1 { "is kept" } else { "are kept" };
-        say_written(&written, &format!("{} {verb}", counted(names.len() as u64, "secret")), &desk, told);
+        say_written(&written, &format!("{} {verb}", counted(names.len() as u64, "secret")), desk, told);
         desk.tell_daemon(&names, told)?;
     }
     if outcome.written {
         reload::if_running(context, told)?;
     }
-    if args.moves {
-        take_servers_out(&outcome.taken(), Style::Done, context, told)?;
-    }
-    Ok(outcome.ending())
+    let take_out = || take_servers_out(&outcome.replaced(), Style::Done, context);
+    outcome.moves.then(take_out).transpose()
 }
 
 /// Gathers with what the sources of secrets have, asked for all names at once.

@@ -11,7 +11,7 @@ use crate::registry::name::ServerName;
 use crate::registry::spec::{Launch, Spec};
 use crate::registry::template::{Piece, pieces};
 use crate::secret::Secret;
-use crate::sync::theirs::{LeftOut, Theirs};
+use crate::sync::theirs::{LeftOut, Origin, Theirs};
 
 /// What becomes of all that was found.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Gathering {
     pub name: String,
     /// The clients that have it, and their names for it.
     pub from: Vec<(&'static str, String)>,
+    /// Their entries that it stands for, so that these may go: each with its client.
+    pub replaces: Vec<(&'static str, Origin)>,
     /// The registry has it already.
     pub known: bool,
     /// What a person should know of it.
@@ -99,8 +101,10 @@ impl Gatherer<'_> {
         let asks: BTreeSet<String> = group.all.iter().flat_map(|one| one.asks.iter().cloned()).collect();
         let asks = asks.into_iter().filter(|name| (self.held)(name).is_none()).collect();
         let entry = entry(&spec, &group.all);
-        let from = group.all.into_iter().map(|one| (one.client, one.name)).collect();
-        self.made.servers.push(Gathering { name, from, known: known.is_some(), notes, asks, entry });
+        let from = group.all.iter().map(|one| (one.client, one.name.clone())).collect();
+        let replaces = group.all.into_iter().map(|one| (one.client, one.origin)).collect();
+        let known = known.is_some();
+        self.made.servers.push(Gathering { name, from, replaces, known, notes, asks, entry });
     }
 
     /// `wanted`, or another name where that is a different server's.

@@ -67,6 +67,10 @@ fn home() -> TestHome {
     home
 }
 
+fn text(home: &TestHome, path: &str) -> String {
+    fs::read_to_string(home.path().join(path)).unwrap()
+}
+
 fn registry(home: &TestHome) -> String {
     fs::read_to_string(home.config_dir().join("registry.yaml")).unwrap()
 }
@@ -288,5 +292,41 @@ fn what_is_moved_is_gone_from_the_clients_and_comes_back_whole() {
     home.loom_ok(&["sync", "--undo"]);
     for (path, text) in seeds() {
         assert_eq!(fs::read_to_string(home.path().join(path)).unwrap(), text, "{path}");
+    }
+}
+
+#[test]
+fn only_what_was_taken_over_is_moved_from_each_file_of_a_client() {
+    let home = TestHome::new();
+    let code = r#"{"servers": {"files": {"type": "stdio", "command": "x"}}}"#;
+    let insiders = r#"{"servers": {"files": {"type": "stdio", "command": "x", "envFile": "/e"}}}"#;
+    put(&home, ".config/Code/User/mcp.json", code);
+    put(&home, ".config/Code - Insiders/User/mcp.json", insiders);
+    let output = home.loom(&["import", "--move"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("files of vscode is left out"), "{said}");
+    assert!(!text(&home, ".config/Code/User/mcp.json").contains("files"));
+    assert_eq!(text(&home, ".config/Code - Insiders/User/mcp.json"), insiders);
+}
+
+#[test]
+fn an_entry_that_is_not_what_was_read_stays_and_the_exit_code_says_so() {
+    // Of two with one name the client means the first, and only the second starts something.
+    let seed = "name: mine\nversion: 1.0.0\nschema: v1\nmcpServers:\n  - name: twice\n    enabled: false\n  - name: twice\n    command: x\n";
+    for json in [false, true] {
+        let home = TestHome::new();
+        put(&home, ".continue/config.yaml", seed);
+        let words = ["import", "--move", "--json"];
+        let output = home.loom(&words[..if json { 3 } else { 2 }]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let want = if json {
+            "\"kind\": \"rewritten\""
+        } else {
+            "mcpServers[twice] is not what was read there, and stays"
+        };
+        assert!(said.contains(want), "{said}");
+        assert_eq!(text(&home, ".continue/config.yaml"), seed);
     }
 }

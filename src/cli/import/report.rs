@@ -8,13 +8,14 @@ use crate::cli::Ending;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::text::File;
 use crate::cli::server_table::counted;
-use crate::cli::sync::report::left_alone;
+use crate::cli::sync::TakenOut;
+use crate::cli::sync::report::{files_json, left_alone};
 use crate::fault::Kind;
 use crate::sync::diff::diff;
 use crate::sync::gather::{Gathered, Gathering};
 use crate::sync::job::Obstacle;
 use crate::sync::machine::Machine;
-use crate::sync::theirs::LeftOut;
+use crate::sync::theirs::{LeftOut, Origin};
 
 pub struct Outcome<'f> {
     pub gathered: Gathered,
@@ -29,25 +30,26 @@ pub struct Outcome<'f> {
 }
 
 impl Outcome<'_> {
-    /// What the registry has now: clients, and their names for it.
-    pub fn taken(&self) -> Vec<(&'static str, String)> {
-        self.gathered.servers.iter().flat_map(|server| server.from.iter().cloned()).collect()
+    /// The clients' entries that the registry stands for now.
+    pub fn replaced(&self) -> Vec<(&'static str, Origin)> {
+        self.gathered.servers.iter().flat_map(|server| server.replaces.iter().cloned()).collect()
     }
 
-    pub fn ending(&self) -> Ending {
-        match (self.obstacles.is_empty(), self.left.is_empty()) {
+    /// With what came of taking them out, if they were to go.
+    pub fn ending(&self, taken_out: Option<&TakenOut>) -> Ending {
+        let of_import = match (self.obstacles.is_empty(), self.left.is_empty()) {
             (false, _) => Ending::With(Kind::Config),
             (true, false) => Ending::With(Kind::Found),
             (true, true) => Ending::Done,
+        };
+        match (of_import, taken_out.map_or(Ending::Done, TakenOut::ending)) {
+            (Ending::Done, other) | (Ending::With(Kind::Found), other @ Ending::With(_)) => other,
+            (worse, _) => worse,
         }
     }
 }
 
-pub fn show(outcome: &Outcome<'_>, machine: &Machine, as_json: bool, out: &mut Out) {
-    if as_json {
-        out.json(&whole(outcome));
-        return;
-    }
+pub fn show(outcome: &Outcome<'_>, machine: &Machine, out: &mut Out) {
     for server in &outcome.gathered.servers {
         row(server, out);
     }
@@ -106,7 +108,8 @@ fn row(server: &Gathering, out: &mut Out) {
     }
 }
 
-fn whole(outcome: &Outcome<'_>) -> Value {
+/// All of it; `taken_out` where the clients lose what was taken over.
+pub fn whole(outcome: &Outcome<'_>, taken_out: Option<&TakenOut>) -> Value {
     let server = |server: &Gathering| {
         let from: Vec<Value> =
             server.from.iter().map(|(client, name)| json!({ "client": client, "name": name })).collect();
@@ -133,5 +136,9 @@ fn whole(outcome: &Outcome<'_>) -> Value {
         "left_out": outcome.left.iter().map(left).collect::<Vec<_>>(),
         "secrets": outcome.gathered.secrets.keys().collect::<Vec<_>>(),
         "files": outcome.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+        "moved": taken_out.map(|taken| json!({
+            "run": taken.run.as_ref().map(|run| run.id),
+            "files": files_json(&taken.found, taken.style),
+        })),
     })
 }

@@ -18,15 +18,15 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
+use crate::sync::history::Run;
 use crate::sync::job::{Job, draft};
 use crate::sync::machine::Machine;
-use crate::sync::place::Place;
 use crate::sync::plan::Policy;
 use crate::sync::skills::Told;
 use crate::sync::state::{Manifest, State};
 use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::{Door, Target};
-use crate::sync::theirs;
+use crate::sync::theirs::{self, Origin};
 use crate::sync::{TARGETS, is_here};
 
 pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -166,24 +166,45 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     Ok(report::ending(&found, Style::Done))
 }
 
-/// Takes servers of their own out of clients' files: each a client and its name for one.
+/// What became of clients' own servers that were to be taken out.
+pub struct TakenOut {
+    pub found: Survey,
+    pub run: Option<Run>,
+    pub style: Style,
+    targets: Vec<&'static Target>,
+}
+
+impl TakenOut {
+    pub fn ending(&self) -> Ending {
+        report::ending(&self.found, self.style)
+    }
+
+    pub fn show(&self, machine: &Machine, out: &mut Out) {
+        let (run, no_notes) = (self.run.as_ref(), |_: &Target| Vec::new());
+        report::show(&self.found, &self.targets, run, self.style, machine, &no_notes, false, out);
+    }
+}
+
+/// Takes servers of their own out of clients' files, where they are still as they were read: each a client and its entry.
 pub fn take_servers_out(
-    servers: &[(&'static str, String)],
+    servers: &[(&'static str, Origin)],
     style: Style,
     context: &Context,
-    out: &mut Out,
-) -> Result<Ending, Fault> {
+) -> Result<TakenOut, Fault> {
     let machine = machine(context)?;
     let (state, mut manifest) = open(context)?;
     let is_asked = |target: &&Target| servers.iter().any(|(client, _)| *client == target.name);
     let targets: Vec<&'static Target> = TARGETS.iter().filter(is_asked).collect();
     let mut found = Survey::default();
     for target in &targets {
-        let own = servers.iter().filter(|(client, _)| *client == target.name);
-        let places: Vec<Place> = own.map(|(_, name)| target.dialect.place(name)).collect();
         for (path, format) in theirs::files(target, &machine) {
+            let here = servers.iter().filter(|(client, from)| *client == target.name && from.path == path);
+            let entries: Vec<_> = here.map(|(_, from)| (from.place.clone(), from.entry.clone())).collect();
+            if entries.is_empty() {
+                continue;
+            }
             let record = manifest.files.get(&path);
-            let job = Job::taking_out(target.name, path.clone(), format, places.clone(), record);
+            let job = Job::taking_out(target.name, path.clone(), format, entries, record);
             match draft(job, record, Policy::Report) {
                 Ok(draft) => found.drafts.extend(draft),
                 Err(obstacle) => found.obstacles.push((target.name, path, obstacle)),
@@ -194,9 +215,7 @@ pub fn take_servers_out(
         Style::Done => apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "import --move")?,
         Style::Diff | Style::Check => None,
     };
-    let no_notes = |_: &Target| Vec::new();
-    report::show(&found, &targets, run.as_ref(), style, &machine, &no_notes, false, out);
-    Ok(report::ending(&found, style))
+    Ok(TakenOut { found, run, style, targets })
 }
 
 /// Refuses options that contradict each other.

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::registry::parse::parse;
 use crate::registry::spec::Start;
+use crate::sync::place::Place;
 
 fn registry(servers: &str) -> Registry {
     let parsed =
@@ -13,18 +14,22 @@ fn registry(servers: &str) -> Registry {
     parsed.registry.unwrap()
 }
 
+fn origin() -> Origin {
+    Origin { path: "/c".into(), place: Place::default(), entry: Value::Null }
+}
+
 fn program(client: &'static str, name: &str, args: &[&str], env: &[(&str, &str)]) -> Theirs {
     let mut spec = Spec::new(Start::Command("run".into()));
     let args = args.iter().map(ToString::to_string).collect();
     spec.launch = Launch::Command { command: "run".into(), args };
     spec.env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Theirs { client, name: name.into(), spec, disabled: false, asks: Vec::new() }
+    Theirs { client, name: name.into(), origin: origin(), spec, disabled: false, asks: Vec::new() }
 }
 
 fn far(name: &str, url: &str, headers: &[(&str, &str)]) -> Theirs {
     let mut spec = Spec::new(Start::Url(url.into()));
     spec.headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Theirs { client: "cursor", name: name.into(), spec, disabled: false, asks: Vec::new() }
+    Theirs { client: "cursor", name: name.into(), origin: origin(), spec, disabled: false, asks: Vec::new() }
 }
 
 /// What is held already is `HELD_TOKEN=held`.
