@@ -4,6 +4,8 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 use crate::cli::Ending;
 use crate::cli::args::import::ImportServersArgs;
 use crate::cli::context::Context;
@@ -22,10 +24,10 @@ use crate::secret::Secret;
 use crate::secrets::chain::{self, Written};
 use crate::secrets::sealed::Values;
 use crate::sync::format::Format;
-use crate::sync::gather::{Gathered, gather};
+use crate::sync::gather::{Gathered, Gathering, gather};
 use crate::sync::place::Wrong;
 use crate::sync::state::peek;
-use crate::sync::theirs::{self, Haul, Theirs};
+use crate::sync::theirs::{self, Haul, LeftOut, Theirs};
 
 pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let mut desk = Desk::open(context.clone())?;
@@ -41,8 +43,10 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     } else {
         beside_the_store(servers, &file, &mut desk)?
     };
+    let mut gathered = gathered;
+    leave_without_room(&mut gathered, file.text().unwrap_or_default());
     let made = file.edited(|text| with(text, &gathered), context)?;
-    let is_new = gathered.servers.iter().any(|server| !server.known);
+    let is_new = gathered.servers.iter().any(Gathering::is_news);
     let mut outcome =
         Outcome { gathered, left, obstacles, file: &file, made: None, written: false, moves: args.moves };
     outcome.left.append(&mut outcome.gathered.left);
@@ -134,12 +138,48 @@ fn variable(desk: &Desk, name: &str) -> Option<Secret<String>> {
     desk.env.get(name).filter(|value| !value.is_empty()).cloned().map(Secret::new)
 }
 
-/// The registry's text with every new server.
+/// The registry's text with every new server, and what is new of those that it has.
 fn with(text: &str, gathered: &Gathered) -> Result<String, Wrong> {
-    let new = gathered.servers.iter().filter(|server| !server.known);
-    new.into_iter().try_fold(text.to_owned(), |text, one| {
-        Format::Yaml.set(&text, &server(&one.name), &one.entry.clone().into())
+    gathered.servers.iter().try_fold(text.to_owned(), |text, one| match one.known {
+        false => Format::Yaml.set(&text, &server(&one.name), &one.entry.clone().into()),
+        true => one
+            .tools
+            .iter()
+            .try_fold(text, |text, (client, tools)| with_tools(&text, &one.name, client, tools)),
     })
+}
+
+/// The registry's text with what `client` shows of the tools of a server that it has.
+fn with_tools(text: &str, name: &str, client: &str, tools: &Map<String, Value>) -> Result<String, Wrong> {
+    let place = server(name).key("targets").key(client);
+    tools
+        .iter()
+        .try_fold(text.to_owned(), |text, (key, tools)| Format::Yaml.set(&text, &place.key(key), tools))
+}
+
+/// Leaves out what the registry has no room for: a server that stands on one line there takes nothing more.
+fn leave_without_room(gathered: &mut Gathered, text: &str) {
+    for one in &mut gathered.servers {
+        let name = one.name.clone();
+        for (client, tools) in std::mem::take(&mut one.tools) {
+            let Err(wrong) = with_tools(text, &name, client, &tools) else {
+                one.tools.insert(client, tools);
+                continue;
+            };
+            let left = one.from.iter().filter(|(from, _)| *from == client);
+            let why = format!("its list of tools has no room at `{name}` of the registry: {}", wrong.text);
+            gathered.left.extend(left.map(|(_, called)| LeftOut {
+                client,
+                name: called.clone(),
+                why: why.clone(),
+                entry: Value::Null,
+            }));
+            one.from.retain(|(from, _)| *from != client);
+            one.replaces.retain(|(from, _)| *from != client);
+            one.notes.retain(|note| !note.contains(&format!("`targets.{client}`")));
+        }
+    }
+    gathered.servers.retain(|one| !one.from.is_empty());
 }
 
 /// Keeps what was lifted, before anything refers to it.

@@ -60,6 +60,8 @@ pub struct LeftOut {
     pub client: &'static str,
     pub name: String,
     pub why: String,
+    /// What the client has of it.
+    pub entry: Value,
 }
 
 /// All that was found.
@@ -131,7 +133,7 @@ impl Haul {
                     self.servers.push(Theirs { client: target.name, name, origin, spec, disabled, asks });
                 }
                 Ok(None) => {}
-                Err(why) => self.left.push(LeftOut { client: target.name, name, why }),
+                Err(why) => self.left.push(LeftOut { client: target.name, name, why, entry }),
             }
         }
     }

@@ -53,7 +53,7 @@ pub fn show(outcome: &Outcome<'_>, machine: &Machine, out: &mut Out) {
     for server in &outcome.gathered.servers {
         row(server, out);
     }
-    for LeftOut { client, name, why } in &outcome.left {
+    for LeftOut { client, name, why, .. } in &outcome.left {
         let text = format!("{name} of {client} is left out: {why}");
         out.line(out.paint(Paint::Warn, out.foreign(&text).as_ref()));
     }
@@ -64,13 +64,16 @@ pub fn show(outcome: &Outcome<'_>, machine: &Machine, out: &mut Out) {
         out.raw(&out.foreign(&diff(&outcome.file.shown, outcome.file.text(), Some(made))));
     }
     let new = outcome.gathered.servers.iter().filter(|server| !server.known).count();
+    let changed = outcome.gathered.servers.iter().filter(|server| server.known && server.is_news()).count();
     let (shown, secrets) = (&outcome.file.shown, &outcome.gathered.secrets);
-    if new == 0 {
+    if new + changed == 0 {
         out.line(format!("nothing new for {shown}"));
         return;
     }
     let would = if outcome.written { "" } else { "would be " };
-    out.line(format!("{} {would}added to {shown}", counted(new as u64, "server")));
+    for (count, done) in [(new, "added to"), (changed, "changed in")].iter().filter(|(count, _)| *count > 0) {
+        out.line(format!("{} {would}{done} {shown}", counted(*count as u64, "server")));
+    }
     if !secrets.is_empty() && !outcome.written {
         let names: Vec<&str> = secrets.keys().map(String::as_str).collect();
         out.line(format!("{} would be kept: {}", counted(names.len() as u64, "secret"), names.join(", ")));
@@ -115,7 +118,11 @@ pub fn whole(outcome: &Outcome<'_>, taken_out: Option<&TakenOut>) -> Value {
             server.from.iter().map(|(client, name)| json!({ "client": client, "name": name })).collect();
         json!({
             "name": server.name,
-            "state": if server.known { "known" } else { "new" },
+            "state": match (server.known, server.is_news()) {
+                (true, false) => "known",
+                (true, true) => "changed",
+                (false, _) => "new",
+            },
             "from": from,
             "notes": server.notes,
             "asks": server.asks,

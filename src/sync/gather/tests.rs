@@ -183,3 +183,42 @@ fn what_each_client_shows_of_a_server_stays_its_own() {
     "#);
     assert_eq!(made.servers[1].asks.iter().collect::<Vec<_>>(), ["MY_KEY"]);
 }
+
+#[test]
+fn what_would_mean_something_else_in_the_registry_does_not_go() {
+    let shows = |client, only: &[&str], not: &[&str]| {
+        let mut one = program(client, "a", &[], &[]);
+        one.spec.enabled_tools = (!only.is_empty()).then(|| only.iter().map(ToString::to_string).collect());
+        one.spec.disabled_tools = not.iter().map(ToString::to_string).collect();
+        one
+    };
+    let server = |more: &str| format!("[{{ name: mine, common: {{ command: run }}, {more} }}]");
+    let other = "targets: { codex: { args: [b] } }";
+    let narrow = "targets: { codex: { enabled_tools: [r] } }";
+    for (theirs, registry, want) in [
+        (vec![shows("codex", &[], &[])], server(narrow), "known, 1 goes"),
+        (vec![shows("codex", &["r", "s"], &[])], server(narrow), "known, 1 goes"),
+        (vec![shows("codex", &["s"], &[])], server(narrow), "left"),
+        (vec![shows("codex", &["s"], &[])], server(""), r#"known, 1 goes, codex {"enabled_tools":["s"]}"#),
+        (
+            vec![shows("codex", &[], &["w"])],
+            server(narrow),
+            r#"known, 1 goes, codex {"disabled_tools":["w"]}"#,
+        ),
+        (vec![shows("codex", &[], &[])], server(other), "left"),
+        (vec![shows("gemini", &[], &[])], server(other), "known, 1 goes"),
+        (vec![shows("codex", &[], &[])], server("disabled: true"), "left"),
+        (vec![shows("codex", &[], &["w"]), shows("codex", &[], &[])], "[]".to_owned(), "new, 1 goes, left"),
+        (vec![shows("codex", &[], &["w"]), shows("claude", &[], &[])], "[]".to_owned(), "new, 2 goes"),
+    ] {
+        let made = gathered(theirs, &registry);
+        let line = |one: &Gathering| {
+            let tools = one.tools.iter().map(|(client, tools)| format!(", {client} {}", json!(tools)));
+            let known = if one.known { "known" } else { "new" };
+            format!("{known}, {} goes{}", one.replaces.len(), tools.collect::<String>())
+        };
+        let left = made.left.iter().map(|_| "left".to_owned());
+        let found = made.servers.iter().map(line).chain(left).collect::<Vec<_>>().join(", ");
+        assert_eq!(found, want, "{registry}");
+    }
+}
