@@ -1,5 +1,7 @@
 //! The servers that clients have of their own, in the registry's words. Reads the disk, writes nothing.
 
+pub mod plain;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
