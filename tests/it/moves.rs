@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::import::{home, put, registry, seeds, text};
+use crate::import::{SECRETS, home, put, registry, seeds, text, with};
 use crate::support::home::{TestHome, loom_binary};
 
 #[test]
@@ -119,4 +119,44 @@ fn what_is_switched_off_somewhere_is_not_moved_into_something_else() {
     let (cursor, claude) = (text(&home, ".cursor/mcp.json"), text(&home, ".claude.json"));
     assert!(cursor.contains("off") && !cursor.contains("half"), "{cursor}");
     assert!(claude.contains("half") && !claude.contains("mine"), "off here and there: {claude}");
+}
+
+#[test]
+fn moved_secrets_stay_for_an_undo_until_that_run_is_forgotten() {
+    let home = home();
+    let history = home.config_dir().join("state/sync/history");
+    let said = String::from_utf8_lossy(&home.loom(&["import", "--move"]).stdout).into_owned();
+    assert!(said.contains("until `loom sync history --forget 1`\n"), "{said}");
+    assert!(!with(&history, SECRETS[0]).is_empty(), "for an undo");
+    for words in [
+        &["sync", "history", "--forget", "7"][..],
+        &["sync", "history", "--forget", "1,x"],
+        &["sync", "codex", "--forget", "1"],
+        &["sync", "history", "--forget", "1", "--undo"],
+    ] {
+        assert_eq!(home.loom(words).status.code(), Some(2), "{words:?}");
+    }
+    let said = home.loom_ok(&["sync", "history", "--forget", "1"]);
+    assert!(said.contains("run 1 is forgotten") && said.contains("cannot be undone"), "{said}");
+    for secret in SECRETS {
+        let found = with(&home.config_dir(), secret);
+        assert!(found.is_empty(), "{secret}: {found:?}");
+    }
+    assert_eq!(home.loom(&["sync", "--undo"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_move_without_secrets_says_nothing_of_them_and_earlier_runs_are_named_too() {
+    let home = home();
+    let said = home.loom_ok(&["import", "--from", "gemini", "--move"]);
+    assert!(!said.contains("--forget"), "{said}");
+    home.loom_ok(&["sync", "claude"]);
+    let said = home.loom_json(&["import", "--from", "claude", "--move", "--json"]);
+    assert_eq!(
+        (&said["moved"]["run"], &said["moved"]["runs_with_secrets"]),
+        (&3.into(), &serde_json::json!([3, 2]))
+    );
+    let said = home.loom_json(&["sync", "history", "--forget", "2,3", "--json"]);
+    assert_eq!(said["forgotten"], serde_json::json!([2, 3]));
+    assert!(with(&home.config_dir(), SECRETS[0]).is_empty());
 }

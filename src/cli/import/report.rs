@@ -145,6 +145,7 @@ pub fn whole(outcome: &Outcome<'_>, taken_out: Option<&TakenOut>) -> Value {
         "files": outcome.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
         "moved": taken_out.map(|taken| json!({
             "run": taken.run.as_ref().map(|run| run.id),
+            "runs_with_secrets": taken.with_secrets,
             "files": files_json(&taken.found, taken.style),
         })),
     })
