@@ -22,13 +22,21 @@ if [ -f "$dir/loom" ] && ! cmp -s "$binary" "$dir/loom"; then
 fi
 mv -f "$new" "$dir/loom"
 ln -sfn loom "$dir/loomd"
-made=("$dir/loom" "$dir/loomd" "$dir/loom.prev")
+
+# note FILE…: what `loom uninstall` is to take away, also from an installation elsewhere.
+note() {
+  { cat "$state/installed" 2>/dev/null || true; printf '%s\n' "$@"; } | sort -u >"$state/.installed.new"
+  mv -f "$state/.installed.new" "$state/installed"
+}
+# What `loom sync` writes into the files of clients.
+echo "$dir/loom" >"$state/binary"
+note "$dir/loom" "$dir/loomd" "$dir/loom.prev"
 
 # paper KIND FILE: what `loom completions KIND` prints, in FILE.
 paper() {
   mkdir -p "$(dirname "$2")"
+  note "$2"
   "$dir/loom" completions "$1" >"$2"
-  made+=("$2")
 }
 if [ "$(basename "$dir")" = bin ]; then
   share=$(dirname "$dir")/share
@@ -38,7 +46,4 @@ if [ "$(basename "$dir")" = bin ]; then
   paper zsh "$share/zsh/site-functions/_loom"
 fi
 
-# What `loom sync` writes into the files of clients.
-echo "$dir/loom" >"$state/binary"
-printf '%s\n' "${made[@]}" >"$state/installed"
 echo "installed $dir/loom and $dir/loomd"

@@ -16,6 +16,7 @@ fail() {
   exit "$1"
 }
 
+case $how in when-idle | now) ;; *) fail 2 "restart \`when-idle\` or \`now\`, not \`$how\`" ;; esac
 INSTALL_DIR=$dir "$root/scripts/install.sh" "$binary"
 built=$("$binary" version)
 installed=$("$loom" version)
@@ -35,10 +36,13 @@ case $running,$how in
   3,*) echo "no daemon runs; whoever starts the next one starts this build" ;;
   *,now) "$loom" restart || restarted=$? ;;
   *,when-idle) "$loom" restart --when-idle "${UPGRADE_WAIT:-10m}" || restarted=$? ;;
-  *) fail 2 "restart \`when-idle\` or \`now\`, not \`$how\`" ;;
 esac
 [ "$restarted" = 0 ] || fail "$restarted" "$loom is new, and the daemon is the old one" "make dev-reload restarts it whatever is under way"
 
+if [ "$running" = 3 ] && [ -e "$HOME/.config/loom/state/stopped" ]; then
+  echo "loom was stopped with \`loom stop\`, so no call was tried; \`loom start\` starts this build"
+  exit 0
+fi
 hello='{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"upgrade","version":"1"}}}'
 answer=$(echo "$hello" | "$loom" proxy --agent-hint upgrade)
 case $answer in

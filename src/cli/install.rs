@@ -8,7 +8,7 @@ use crate::cli::start::{adopt, greet, prepare};
 use crate::fault::{Fault, Kind, Plain};
 use crate::file::private_dir;
 use crate::service::unit::{DAEMON, Site};
-use crate::service::{self, Manager};
+use crate::service::{self, Manager, State};
 use crate::settings::process_env;
 
 pub fn run(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -19,6 +19,11 @@ pub fn run(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
         Plain::new(Kind::Unavailable, format!("cannot create {}: {error}", context.show(&logs)))
     })?;
     let site = Site::new(&context.program()?, &context.paths);
+    let runs = matches!(manager.state(&DAEMON), Ok(State::Running { .. } | State::Changing));
+    if runs && !service::is_current(&*manager, &site)? {
+        out.line("the service runs with a unit of before; `loom restart` brings it up to date");
+        return Ok(Ending::Done);
+    }
     let written = service::install(&*manager, &site)?;
     for path in &written {
         out.line(format!("wrote {}", context.show(path)));

@@ -118,6 +118,9 @@ impl Log {
     /// What was written since; the end of a rotated log and the beginning of the new one come one after the other.
     fn fresh(&mut self) -> Result<String, Fault> {
         let mut bytes = std::mem::take(&mut self.half);
+        if self.was_cut() {
+            bytes.clear();
+        }
         if self.read_on(&mut bytes)? == 0 && self.was_replaced() {
             // What was written to it last.
             self.read_on(&mut bytes)?;
@@ -131,6 +134,14 @@ impl Log {
     fn read_on(&mut self, bytes: &mut Vec<u8>) -> Result<usize, Fault> {
         let read = self.file.as_mut().map_or(Ok(0), |file| file.read_to_end(bytes));
         read.map_err(|error| self.wrong(&error))
+    }
+
+    /// Whether the file is shorter than what was read of it: then it is read from its beginning.
+    fn was_cut(&mut self) -> bool {
+        let Some(file) = &mut self.file else { return false };
+        let (length, place) = (file.metadata().map(|metadata| metadata.len()), file.stream_position());
+        let is_cut = matches!((length, place), (Ok(length), Ok(place)) if length < place);
+        is_cut && file.rewind().is_ok()
     }
 
     fn was_replaced(&self) -> bool {
@@ -176,6 +187,20 @@ mod tests {
         ] {
             assert_eq!(last_lines(text.as_bytes(), wanted), want.as_bytes(), "{text:?} {wanted}");
         }
+    }
+
+    #[test]
+    fn a_followed_log_that_is_cut_goes_on_from_its_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let mut log = Log { path: path.clone(), shown: "a".into(), file: None, half: Vec::new() };
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        assert_eq!(log.fresh().unwrap(), "");
+        assert_eq!(log.fresh().unwrap(), "one\ntwo\n");
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert_eq!(log.fresh().unwrap(), "");
+        File::options().append(true).open(&path).unwrap().write_all(b"3\n").unwrap();
+        assert_eq!(log.fresh().unwrap(), "3\n");
     }
 
     #[test]

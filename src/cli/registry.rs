@@ -2,7 +2,6 @@
 
 pub mod text;
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::json;
@@ -16,7 +15,7 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::file::replace;
 use crate::paths::tilde;
 use crate::registry::Registry;
-use crate::registry::find::{Found, Source, for_service};
+use crate::registry::find::{self, FindError, Found, Source, for_service};
 use crate::registry::finding::Level;
 use crate::registry::parse::{Parsed, parse_bytes};
 use crate::servers::BUILTINS;
@@ -31,9 +30,16 @@ pub fn run(args: RegistryArgs, context: &Context, out: &mut Out) -> Result<Endin
 /// Reads and parses the registry at `path`; `home` is the user's home folder.
 pub fn read(path: &Path, home: &Path) -> Result<Parsed, Plain> {
     let shown = tilde(path, home);
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Plain::new(Kind::Config, format!("there is no registry at {shown}")),
-        _ => Plain::new(Kind::Config, format!("cannot read {shown}: {error}")),
+    let bytes = find::read(path).map_err(|error| {
+        Plain::new(
+            Kind::Config,
+            match error {
+                FindError::Absent { .. } => format!("there is no registry at {shown}"),
+                FindError::Read { source, .. } => format!("cannot read {shown}: {source}"),
+                FindError::NotAFile { .. } => format!("cannot read {shown}: it is not a regular file"),
+                other => other.to_string(),
+            },
+        )
     })?;
     let builtins: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
     Ok(parse_bytes(&bytes, path, home, &builtins))

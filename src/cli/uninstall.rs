@@ -37,6 +37,11 @@ pub fn run(args: UninstallArgs, context: &Context, out: &mut Out) -> Result<Endi
         for path in service::uninstall(&*manager)? {
             out.line(format!("removed the service {}", context.show(&path)));
         }
+    } else {
+        for path in service::leftovers(&context.paths)? {
+            let text = "its manager does not run in this session and was not told";
+            out.line(format!("removed the service {}: {text}", context.show(&path)));
+        }
     }
     stop::run(context, &mut Out::default())?;
     for proxy in &proxies {

@@ -158,13 +158,15 @@ pub fn install(manager: &dyn Manager, site: &Site) -> Result<Vec<PathBuf>, Servi
             manager.enable(unit)?;
             continue;
         }
-        if is_installed(manager, unit) {
-            manager.disable(unit)?;
-        }
+        let was_installed = is_installed(manager, unit);
         let folder = path.parent().expect("a unit's file is in a folder");
         std::fs::create_dir_all(folder)
             .and_then(|()| file::replace(&path, text.as_bytes(), 0o644))
             .map_err(|source| ServiceError::Write { path: path.clone(), source })?;
+        if was_installed {
+            // It knows the text of before.
+            manager.disable(unit)?;
+        }
         manager.enable(unit)?;
         written.push(path);
     }
@@ -182,6 +184,19 @@ pub fn uninstall(manager: &dyn Manager) -> Result<Vec<PathBuf>, ServiceError> {
     }
     if !removed.is_empty() {
         manager.forget()?;
+    }
+    Ok(removed)
+}
+
+/// Files of units that no manager is there to be told of: removed as they are. Returns them.
+pub fn leftovers(paths: &Paths) -> Result<Vec<PathBuf>, ServiceError> {
+    let mut removed = Vec::new();
+    for path in UNITS.iter().flat_map(|unit| systemd::files(paths.home(), unit)) {
+        match std::fs::remove_file(&path) {
+            Ok(()) => removed.push(path),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ServiceError::Remove { path, source }),
+        }
     }
     Ok(removed)
 }

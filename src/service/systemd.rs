@@ -6,10 +6,18 @@ use crate::service::unit::{Site, Unit};
 use crate::service::{Manager, Run, ServiceError, State, ask, must};
 
 const PROGRAM: &str = "systemctl";
+/// Below the home.
+const FOLDER: &str = ".config/systemd/user";
 
 pub struct Systemd {
     home: PathBuf,
     run: Run,
+}
+
+/// The files of a unit, and the links that make it part of the session.
+pub fn files(home: &Path, unit: &Unit) -> [PathBuf; 2] {
+    let folder = home.join(FOLDER);
+    [folder.join(unit.service), folder.join("default.target.wants").join(unit.service)]
 }
 
 impl Systemd {
@@ -37,7 +45,7 @@ impl Manager for Systemd {
     }
 
     fn unit_file(&self, unit: &Unit) -> PathBuf {
-        self.home.join(".config/systemd/user").join(unit.service)
+        self.home.join(FOLDER).join(unit.service)
     }
 
     fn render(&self, unit: &Unit, site: &Site) -> Result<String, ServiceError> {

@@ -55,7 +55,8 @@ pub struct Peer {
 pub fn look(client: &mut Client, context: &Context, troubles: &mut Vec<Trouble>) {
     if !client.greeting().is_this_build() {
         let text = format!("{} runs, and {} is installed", client.greeting().build(), build(VERSION, COMMIT));
-        troubles.push(Trouble::warning("binary_drift", "loomd", text).safe_command(["loom", "restart"]));
+        let fix = ["loom", "restart", "--when-idle", "1m"];
+        troubles.push(Trouble::warning("binary_drift", "loomd", text).safe_command(fix));
     }
     let status = client.call("loom/status", &json!({}), ANSWER_WAIT);
     match status.map(|text| serde_json::from_str::<Status>(text.get())) {
@@ -65,7 +66,7 @@ pub fn look(client: &mut Client, context: &Context, troubles: &mut Vec<Trouble>)
         }
         Ok(Err(error)) => {
             let text = format!("it answers oddly: {error}");
-            troubles.push(Trouble::error("daemon", "loomd", text).safe_command(["loom", "restart"]));
+            troubles.push(Trouble::error("daemon", "loomd", text).command(["loom", "restart"]));
         }
         Err(error) => troubles.push(Trouble::error("daemon", "loomd", error.to_string())),
     }

@@ -125,6 +125,8 @@ fn examine(args: &CheckArgs, socket: Option<&Path>, paths: &Paths) -> Report {
             }
         }
     }
+    let troubles = std::mem::take(&mut report.troubles).into_iter();
+    report.troubles = troubles.map(|trouble| trouble.for_these(socket, flag.as_deref())).collect();
     report
 }
 

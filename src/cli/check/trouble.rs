@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::cli::out::{Out, Paint};
 use crate::paths::tilde;
 
+/// Verbs that take `--registry`.
+const WITH_REGISTRY: [&str; 7] = ["start", "restart", "sync", "import", "add", "disable", "enable"];
+
 /// How bad it is: an error keeps something from working, a warning will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -61,6 +64,21 @@ impl Trouble {
 
     pub fn advice(self, text: impl Into<String>) -> Self {
         Trouble { fix: Some(Fix::Advice(text.into())), ..self }
+    }
+
+    /// The same for the daemon and the registry that were asked for.
+    pub fn for_these(mut self, socket: Option<&Path>, registry: Option<&Path>) -> Self {
+        if let Some(Fix::Command { words, .. }) = &mut self.fix
+            && let [program, verb, ..] = words.as_slice()
+            && program == "loom"
+        {
+            let takes_registry = WITH_REGISTRY.contains(&verb.as_str());
+            let options = [("--socket", socket), ("--registry", registry.filter(|_| takes_registry))];
+            for (option, path) in options {
+                words.extend(path.into_iter().flat_map(|path| [option.to_owned(), word(path)]));
+            }
+        }
+        self
     }
 
     pub fn render(&self, out: &mut Out) {
@@ -130,5 +148,14 @@ mod tests {
     fn commands_are_written_for_a_shell() {
         let trouble = Trouble::warning("x", "", "y").command(["chmod", "600", "/a b/it's", ""]);
         assert_eq!(trouble.fix.unwrap().text(), r"chmod 600 '/a b/it'\''s' ''");
+        let these = (Some(Path::new("/s")), Some(Path::new("/r")));
+        for (words, want) in [
+            (["loom", "start"], "loom start --socket /s --registry /r"),
+            (["loom", "install"], "loom install --socket /s"),
+            (["rm", "x"], "rm x"),
+        ] {
+            let trouble = Trouble::warning("x", "", "y").command(words).for_these(these.0, these.1);
+            assert_eq!(trouble.fix.unwrap().text(), want);
+        }
     }
 }

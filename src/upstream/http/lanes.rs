@@ -117,6 +117,8 @@ impl<T: 'static> Lanes<T> {
             // Late or not, the server is told.
             let _ = timeout(ARRIVAL_WAIT, arrival.wait()).await;
             handle.abort();
+            // Nobody waits for its arrival any more.
+            arrival.tell();
             task.await
         });
     }

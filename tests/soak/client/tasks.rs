@@ -13,7 +13,7 @@ use super::params::Twin;
 use super::pending::{Pending, Want};
 use super::{Actor, Timer};
 
-/// Over HTTP the last of what a task says may come so much later than its result.
+/// The last of what a task says may come so much later than its end: over HTTP, and of servers that are to go.
 const LATE_MS: u64 = 2000;
 const STATES: [&str; 4] = ["working", "completed", "failed", "cancelled"];
 
@@ -244,7 +244,9 @@ impl Actor {
         self.task_rests(nonce);
         if let Some(task) = self.tasks.get_mut(nonce) {
             task.over = true;
-            if self.world.roles[task.server].remote {
+            let role = &self.world.roles[task.server];
+            // A server that the registry has lost works on until it is idle.
+            if role.remote || role.fleeting {
                 return self.later(LATE_MS, Timer::Forget(nonce.to_owned()));
             }
         }
