@@ -201,7 +201,8 @@ impl<'s> Commit<'s> {
                 // Only an empty one goes.
                 let _ = std::fs::remove_dir(folder);
             }
-            history::forget(&self.state.history_dir(), run.id);
+            // What cannot be removed does no harm: only its number is taken.
+            let _ = history::forget(&self.state.history_dir(), run.id);
         }
         error
     }
@@ -239,7 +240,8 @@ pub fn recover(state: &State, manifest: &mut Manifest) -> Result<(), ApplyError>
         manifest.folders.extend(run.folders());
         state.save_manifest(manifest)?;
         if written.is_empty() {
-            history::forget(&dir, run.id);
+            // What cannot be removed does no harm: only its number is taken.
+            let _ = history::forget(&dir, run.id);
             continue;
         }
         for (at, file) in run.files.iter_mut().enumerate() {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::registry::Registry;
 use crate::registry::mask::{bare, has_secret, masked, scheme};
 use crate::registry::name::ServerName;
 use crate::registry::spec::{Launch, Spec};
 use crate::registry::template::{Piece, pieces};
+use crate::registry::{Registry, Server};
 use crate::secret::Secret;
-use crate::sync::theirs::{LeftOut, Theirs};
+use crate::sync::theirs::{LeftOut, Origin, Theirs};
 
 /// What becomes of all that was found.
 #[derive(Debug, Default)]
@@ -28,14 +28,25 @@ pub struct Gathering {
     pub name: String,
     /// The clients that have it, and their names for it.
     pub from: Vec<(&'static str, String)>,
+    /// Their entries that it stands for, so that these may go: each with its client.
+    pub replaces: Vec<(&'static str, Origin)>,
     /// The registry has it already.
     pub known: bool,
+    /// What the registry, which knows it, has yet to say of a client's tools of it.
+    pub tools: BTreeMap<&'static str, Map<String, Value>>,
     /// What a person should know of it.
     pub notes: Vec<String>,
     /// The secrets that it needs and that nobody has given yet.
     pub asks: BTreeSet<String>,
     /// What the registry is to say of it, without its name.
     pub entry: Map<String, Value>,
+}
+
+impl Gathering {
+    /// The registry is to be changed for it.
+    pub fn is_news(&self) -> bool {
+        !self.known || !self.tools.is_empty()
+    }
 }
 
 /// A server that some clients have.
@@ -79,16 +90,41 @@ impl Gatherer<'_> {
     fn group(&mut self, group: Group) {
         let (client, called) = (group.all[0].client, group.all[0].name.clone());
         let wanted = valid(&called);
+        let secrets_before = self.made.secrets.clone();
         let spec = match self.lifted(&wanted, group.spec) {
             Ok(spec) => spec,
             Err(why) => {
-                let left = |one: Theirs| LeftOut { client: one.client, name: one.name, why: why.clone() };
-                self.made.left.extend(group.all.into_iter().map(left));
+                self.made.secrets = secrets_before;
+                group.all.into_iter().for_each(|one| self.leave(one, why.clone()));
                 return;
             }
         };
-        let known = self.registry.servers.iter().find(|server| server.spec_for(None).key() == spec.key());
-        let mut notes = Vec::new();
+        let same = self.registry.servers.iter().filter(|server| server.spec_for(None).key() == spec.key());
+        let known = same.min_by_key(|server| server.disabled);
+        let (mut all, mut tools, mut notes): (Vec<Theirs>, _, _) = (vec![], BTreeMap::new(), vec![]);
+        for one in group.all {
+            let has_other = |other: &&Theirs| other.client == one.client && filters(other) != filters(&one);
+            let missing = match (all.iter().find(has_other), known) {
+                (Some(other), _) => Err(format!(
+                    "`{}` there is the same server with other tools, and the registry has one list for a client",
+                    other.name
+                )),
+                (None, Some(server)) => missing(server, &spec, &one),
+                (None, None) => Ok(Map::new()),
+            };
+            match missing {
+                Ok(missing) if missing.is_empty() => all.push(one),
+                Ok(missing) => {
+                    drop(tools.insert(one.client, missing));
+                    all.push(one);
+                }
+                Err(why) => self.leave(one, why),
+            }
+        }
+        if all.is_empty() {
+            self.made.secrets = secrets_before;
+            return;
+        }
         let name = match known {
             Some(server) => server.name.as_str().to_owned(),
             None => self.name(&wanted, client, &mut notes),
@@ -96,11 +132,25 @@ impl Gatherer<'_> {
         if wanted != called && known.is_none() {
             notes.insert(0, format!("{client} calls it `{called}`, which is no name for loom"));
         }
-        let asks: BTreeSet<String> = group.all.iter().flat_map(|one| one.asks.iter().cloned()).collect();
+        for client in tools.keys() {
+            notes.push(format!("which of its tools {client} shows becomes `targets.{client}` there"));
+        }
+        let asks: BTreeSet<String> = all.iter().flat_map(|one| one.asks.iter().cloned()).collect();
         let asks = asks.into_iter().filter(|name| (self.held)(name).is_none()).collect();
-        let entry = entry(&spec, &group.all);
-        let from = group.all.into_iter().map(|one| (one.client, one.name)).collect();
-        self.made.servers.push(Gathering { name, from, known: known.is_some(), notes, asks, entry });
+        let entry = entry(&spec, &all);
+        let from = all.iter().map(|one| (one.client, one.name.clone())).collect();
+        let is_off = known.map_or(all.iter().all(|one| one.disabled), |server| server.disabled);
+        let (replaced, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| is_off || !one.disabled);
+        notes.extend(
+            kept.iter().map(|one| format!("{} has it switched off: its entry there stays", one.client)),
+        );
+        let replaces = replaced.into_iter().map(|one| (one.client, one.origin)).collect();
+        let known = known.is_some();
+        self.made.servers.push(Gathering { name, from, replaces, known, tools, notes, asks, entry });
+    }
+
+    fn leave(&mut self, one: Theirs, why: String) {
+        self.made.left.push(LeftOut { client: one.client, name: one.name, why, entry: one.origin.entry });
     }
 
     /// `wanted`, or another name where that is a different server's.
@@ -167,6 +217,39 @@ impl Gatherer<'_> {
         }
         Err("no name is free for its secret".to_owned())
     }
+}
+
+/// Which tools of a server a client shows: the only ones, and those that it does not.
+fn filters(one: &Theirs) -> (&Option<Vec<String>>, &Vec<String>) {
+    (&one.spec.enabled_tools, &one.spec.disabled_tools)
+}
+
+/// What the registry, whose `server` is the one that a client has, has yet to say of that client's tools; or why its
+/// server cannot stand for the client's.
+fn missing(server: &Server, spec: &Spec, one: &Theirs) -> Result<Map<String, Value>, String> {
+    let (name, client) = (server.name.as_str(), one.client);
+    if server.disabled && !one.disabled {
+        return Err(format!("`{name}` of the registry is the same, and disabled: loom enable {name}"));
+    }
+    let there = server.spec_for(Some(client));
+    if there.key() != spec.key() {
+        return Err(format!("the registry starts `{name}` in another way for {client} (`targets.{client}`)"));
+    }
+    let mut missing = Map::new();
+    let (only, not) = filters(one);
+    let shows_more = match (only, &there.enabled_tools) {
+        (Some(only), None) => missing.insert("enabled_tools".to_owned(), json!(only)).is_some(),
+        (Some(only), Some(there)) => !there.iter().all(|tool| only.contains(tool)),
+        (None, _) => false,
+    };
+    let is_missing = !not.is_empty() && there.disabled_tools.is_empty();
+    if is_missing {
+        missing.insert("disabled_tools".to_owned(), json!(not));
+    }
+    if shows_more || !is_missing && !not.iter().all(|tool| there.disabled_tools.contains(tool)) {
+        return Err(format!("the registry has other tools of `{name}` for {client} than it shows"));
+    }
+    Ok(missing)
 }
 
 /// What the registry says of a server; which tools a client shows stays that client's own.

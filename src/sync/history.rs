@@ -130,10 +130,10 @@ pub fn update(dir: &Path, run: &Run) -> Result<(), StateError> {
     save(&run_file(dir, run.id), run)
 }
 
-/// Forgets one run.
-pub fn forget(dir: &Path, id: u64) {
-    // What cannot be removed does no harm: only its number is taken.
-    let _ = fs::remove_dir_all(dir.join(id.to_string()));
+/// Forgets one run, with the bytes that it keeps.
+pub fn forget(dir: &Path, id: u64) -> Result<(), StateError> {
+    let path = dir.join(id.to_string());
+    fs::remove_dir_all(&path).map_err(|source| StateError::Io { path, source })
 }
 
 /// Forgets the oldest runs.
@@ -141,7 +141,8 @@ pub fn prune(dir: &Path) {
     let mut ids = ids(dir);
     ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
     for id in ids.into_iter().skip(KEPT) {
-        forget(dir, id);
+        // The next run tries again.
+        let _ = forget(dir, id);
     }
 }
 
@@ -149,7 +150,8 @@ fn run_file(dir: &Path, id: u64) -> PathBuf {
     dir.join(id.to_string()).join("run.json")
 }
 
-fn ids(dir: &Path) -> Vec<u64> {
+/// The numbers of all runs, damaged ones too.
+pub fn ids(dir: &Path) -> Vec<u64> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::sync::disk;
 use crate::sync::format::Format;
 use crate::sync::machine::Machine;
 use crate::sync::place::{Place, Wrong};
-use crate::sync::plan::{Change, Drift, Owned, Planned, Policy, plan, plan_removal, says_nothing};
+use crate::sync::plan::{Change, Drift, DriftKind, Owned, Planned, Policy, plan, plan_removal, says_nothing};
 use crate::sync::state::{Manifest, Record};
 use crate::sync::target::{Door, Item, Target, starts_loom};
 use crate::sync::whole;
@@ -32,8 +34,8 @@ pub enum Task {
     Hold { items: Vec<Item>, stale: Vec<Place> },
     /// Nothing of loom should be left.
     Clear,
-    /// These, which are the user's, go.
-    TakeOut { places: Vec<Place> },
+    /// These, which are the user's, go where they are still as they were read.
+    TakeOut { entries: Vec<(Place, Value)> },
     /// It should be this as a whole.
     Be { bytes: Vec<u8>, mode: u32 },
     /// It stays as it is; only who reads it changes.
@@ -80,7 +82,7 @@ impl Job {
         target: &'static str,
         path: PathBuf,
         format: Format,
-        places: Vec<Place>,
+        entries: Vec<(Place, Value)>,
         record: Option<&Record>,
     ) -> Self {
         Job {
@@ -90,7 +92,7 @@ impl Job {
             format,
             seed: record.map(|record| record.seed.clone()).unwrap_or_default(),
             direct: record.is_some_and(|record| record.direct),
-            task: Task::TakeOut { places },
+            task: Task::TakeOut { entries },
         }
     }
 }
@@ -253,7 +255,7 @@ fn drafted(
             Ok(Some(Outcome { drift, ..Outcome::still(before, Owned::default()) }))
         }
         Task::Clear => cleared_text(job, before, owned),
-        Task::TakeOut { places } => taken_out_text(job, before, owned, places),
+        Task::TakeOut { entries } => taken_out_text(job, before, owned, entries),
         Task::Hold { items, stale } => held_text(job, before, record, policy, (items, stale)),
     }
 }
@@ -277,21 +279,30 @@ fn taken_out_text(
     job: &Job,
     before: Option<&[u8]>,
     owned: Option<&Owned>,
-    places: &[Place],
+    entries: &[(Place, Value)],
 ) -> Result<Option<Outcome>, Wrong> {
     let mut text = text_of(job, before)?.to_owned();
     job.format.check(&text)?;
-    let mut changes = Vec::new();
-    for place in places {
-        if let Some(entry) = job.format.get(&text, place)? {
-            text = job.format.remove(&text, place)?;
-            changes.push(Change { place: place.clone(), before: Some(entry), after: None });
+    let (mut changes, mut drift) = (Vec::new(), Vec::new());
+    for (place, read) in entries {
+        match job.format.get(&text, place)? {
+            Some(entry) if entry == *read => {
+                text = job.format.remove(&text, place)?;
+                changes.push(Change { place: place.clone(), before: Some(entry), after: None });
+            }
+            Some(_) => drift.push(Drift {
+                place: place.clone(),
+                kind: DriftKind::Rewritten,
+                wanted: None,
+                found: None,
+            }),
+            None => {}
         }
     }
     job.format.check(&text)?;
     let owned = owned.cloned().unwrap_or_default();
     let after = if changes.is_empty() { before.map(<[u8]>::to_vec) } else { Some(text.into_bytes()) };
-    Ok(Some(Outcome { after, changes, drift: Vec::new(), owned }))
+    Ok(Some(Outcome { after, changes, drift, owned }))
 }
 
 fn held_text(

@@ -69,6 +69,8 @@ pub enum DriftKind {
     Deleted,
     /// Somebody's own value stands where loom's would.
     Foreign,
+    /// Somebody's own value, which was to go, is not what it was when it was read.
+    Rewritten,
 }
 
 /// What would become of a file.

@@ -1,5 +1,7 @@
 //! The servers that clients have of their own, in the registry's words. Reads the disk, writes nothing.
 
+pub mod plain;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,11 +40,20 @@ pub struct Theirs {
     pub client: &'static str,
     /// As the client has it.
     pub name: String,
+    pub origin: Origin,
     pub spec: Spec,
     /// It is switched off there.
     pub disabled: bool,
     /// Names of secrets that the client asks its user for.
     pub asks: Vec<String>,
+}
+
+/// Where a server of a client stands, and what stands there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    pub path: PathBuf,
+    pub place: Place,
+    pub entry: Value,
 }
 
 /// A server that cannot be taken over.
@@ -51,6 +62,8 @@ pub struct LeftOut {
     pub client: &'static str,
     pub name: String,
     pub why: String,
+    /// What the client has of it.
+    pub entry: Value,
 }
 
 /// All that was found.
@@ -68,7 +81,7 @@ pub fn read(targets: &[&'static Target], machine: &Machine, manifest: &Manifest)
         for (path, format) in files(target, machine) {
             let owned = manifest.files.get(&path).map(|record| record.owned.entries.as_slice());
             match entries(&path, format, &target.dialect) {
-                Ok(entries) => haul.take(target, entries, owned.unwrap_or_default()),
+                Ok(entries) => haul.take(target, &path, entries, owned.unwrap_or_default()),
                 Err(obstacle) => haul.obstacles.push((target.name, path, obstacle)),
             }
         }
@@ -106,9 +119,10 @@ fn entries(path: &Path, format: Format, dialect: &Dialect) -> Result<Vec<(String
 }
 
 impl Haul {
-    fn take(&mut self, target: &Target, entries: Vec<(String, Value)>, owned: &[Place]) {
+    fn take(&mut self, target: &Target, path: &Path, entries: Vec<(String, Value)>, owned: &[Place]) {
         for (name, entry) in entries {
-            if owned.contains(&target.dialect.place(&name)) || starts_loom(&entry) {
+            let place = target.dialect.place(&name);
+            if owned.contains(&place) || starts_loom(&entry) {
                 continue;
             }
             let mut reader = Reader { dialect: &target.dialect, asks: Vec::new() };
@@ -117,10 +131,11 @@ impl Haul {
                     let is = |key: &str, value: bool| entry.get(key) == Some(&Value::Bool(value));
                     let disabled = is("disabled", true) || is("enabled", false);
                     let asks = reader.asks;
-                    self.servers.push(Theirs { client: target.name, name, spec, disabled, asks });
+                    let origin = Origin { path: path.into(), place, entry };
+                    self.servers.push(Theirs { client: target.name, name, origin, spec, disabled, asks });
                 }
                 Ok(None) => {}
-                Err(why) => self.left.push(LeftOut { client: target.name, name, why }),
+                Err(why) => self.left.push(LeftOut { client: target.name, name, why, entry }),
             }
         }
     }

@@ -116,7 +116,7 @@ const MENDED: [Fault; 29] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 9] = [
+const FOUND: [Fault; 12] = [
     ("installed", |home| installed(home, &home.path().join("gone/loom"))),
     ("installed", |home| {
         let other = program(home, "loom");
@@ -129,6 +129,14 @@ const FOUND: [Fault; 9] = [
         installed(home, Path::new(loom_binary()));
     }),
     ("settings", |home| put(&home.config_dir().join("config.toml"), "no_such_setting = 1\n")),
+    ("plain_secrets", |home| cursor(home, r#""command": "sh", "args": ["--token", "s3cr3t-of-mine"]"#)),
+    ("plain_secrets", |home| {
+        cursor(home, r#""command": "sh", "envFile": "/e", "env": {"FORGE_TOKEN": "s3cr3t-of-mine"}"#);
+    }),
+    ("plain_secrets", |home| {
+        let headers = r#""headers": {"Authorization": "Bearer s3cr3t-of-mine"}"#;
+        cursor(home, &format!(r#""url": "https://h.example/", "auth": {{"CLIENT_ID": "a"}}, {headers}"#));
+    }),
     ("no_registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
     ("docker", |home| {
         let docker = program(home, "docker");
@@ -158,6 +166,12 @@ fn registry(home: &TestHome, more: &str) {
 fn put(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+/// A server of Cursor's own.
+fn cursor(home: &TestHome, members: &str) {
+    let text = format!("{{\"mcpServers\": {{\"forge\": {{{members}}}}}}}");
+    put(&home.path().join(".cursor/mcp.json"), &text);
 }
 
 fn mode(path: &Path, mode: u32) {
@@ -276,6 +290,7 @@ fn what_only_a_person_can_mend_is_found_and_explained() {
         let found = checks(&home);
         let found = named(&found, name).unwrap_or_else(|| panic!("{at}: no {name}: {found:#?}"));
         assert!(found["message"].as_str().is_some_and(|text| text.len() > 10), "{at}: {found:#}");
+        assert!(!found.to_string().contains("s3cr3t"), "{at}: {found:#}");
         home.set_env("LOOM_METRICS_ADDR", "");
         fs::remove_file(home.config_dir().join("config.toml")).unwrap_or_default();
     }

@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::support::home::{TestHome, loom_binary};
 
 /// What must stand in no file but the encrypted one and the clients' own.
-const SECRETS: [&str; 3] = ["ghp_abcdefghij0123456789", "s3cr3t-of-forge", "s3cr3t-in-a-header"];
+pub const SECRETS: [&str; 3] = ["ghp_abcdefghij0123456789", "s3cr3t-of-forge", "s3cr3t-in-a-header"];
 
 /// Eight clients, each with servers in its own words. `LOOM` is the program with the test server.
-fn seeds() -> Vec<(&'static str, String)> {
+pub fn seeds() -> Vec<(&'static str, String)> {
     let seeds = [
         (
             ".codex/config.toml",
@@ -52,13 +52,13 @@ fn seeds() -> Vec<(&'static str, String)> {
     seeds.map(|(path, text)| (path, text.replace("LOOM", loom_binary()))).into()
 }
 
-fn put(home: &TestHome, path: &str, text: &str) {
+pub fn put(home: &TestHome, path: &str, text: &str) {
     let path = home.path().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
-fn home() -> TestHome {
+pub fn home() -> TestHome {
     let mut home = TestHome::new();
     for (path, text) in seeds() {
         put(&home, path, &text);
@@ -67,7 +67,11 @@ fn home() -> TestHome {
     home
 }
 
-fn registry(home: &TestHome) -> String {
+pub fn text(home: &TestHome, path: &str) -> String {
+    fs::read_to_string(home.path().join(path)).unwrap()
+}
+
+pub fn registry(home: &TestHome) -> String {
     fs::read_to_string(home.config_dir().join("registry.yaml")).unwrap()
 }
 
@@ -76,7 +80,7 @@ fn names(value: &Value) -> Vec<&str> {
 }
 
 /// Every file below a folder that has `text` in it.
-fn with(dir: &Path, text: &str) -> Vec<PathBuf> {
+pub fn with(dir: &Path, text: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let has =
         |path: &PathBuf| fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text));
@@ -271,22 +275,4 @@ fn a_client_that_is_unknown_is_refused() {
     assert_eq!(home.loom(&["import", "--from", "codx"]).status.code(), Some(2));
     assert!(home.loom_ok(&["import"]).contains("nothing new"));
     assert!(!home.config_dir().join("registry.yaml").exists());
-}
-
-#[test]
-fn what_is_moved_is_gone_from_the_clients_and_comes_back_whole() {
-    let home = home();
-    let shown = home.loom(&["import", "--move", "--dry-run"]);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("-    \"literal\"") || shown.status.success());
-    home.loom(&["import", "--move"]);
-    for (path, text) in seeds() {
-        let now = fs::read_to_string(home.path().join(path)).unwrap();
-        assert_ne!(now, text, "{path}");
-        assert!(!now.contains(loom_binary()), "{path}: {now}");
-    }
-    assert!(fs::read_to_string(home.path().join(".codex/config.toml")).unwrap().contains("# mine"));
-    home.loom_ok(&["sync", "--undo"]);
-    for (path, text) in seeds() {
-        assert_eq!(fs::read_to_string(home.path().join(path)).unwrap(), text, "{path}");
-    }
 }

@@ -25,6 +25,7 @@ mod input;
 mod levels;
 mod load;
 mod logs;
+mod moves;
 mod output;
 mod prompts;
 mod proxies;

@@ -15,7 +15,7 @@ use argh::{ArgsInfo, FromArgs};
 )]
 #[argh(example = "loom import --dry-run")]
 #[argh(example = "loom import --from codex,claude --move")]
-#[argh(error_code(1, "a server was left out; the others were taken over"))]
+#[argh(error_code(1, "a server was left out, or changed and stays; the others were taken over"))]
 #[argh(error_code(2, "no such client"))]
 #[argh(error_code(69, "secrets cannot be kept, or the registry not written; nothing was changed"))]
 #[argh(error_code(78, "a file of a client cannot be read, or the registry is wrong"))]
@@ -24,7 +24,7 @@ pub struct ImportServersArgs {
     #[argh(option, arg_name = "NAMES", default = "String::from(\"all\")")]
     pub from: String,
     /// then take these servers out of the clients' files, which reach them through loom (`loom sync`); `loom sync --undo`
-    /// puts them back
+    /// puts them back, secrets in the clear too, until `loom sync history --forget`
     #[argh(switch, long = "move")]
     pub moves: bool,
     /// show what would change as a diff, and write nothing

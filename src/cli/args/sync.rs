@@ -10,7 +10,8 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(
     note = "WORD is a client, several, or `all`: the clients that are on this machine. `loom sync status` shows how \
                each stands, `loom sync history` the runs that wrote something, and `--undo` takes the last of them \
-               back, or the one whose number is given. Only loom's own keys are written, every other byte stays; \
+               back, or the one whose number is given. For that loom keeps the bytes of those files, as they were, of the \
+               last 30 runs, for your user alone. Only loom's own keys are written, every other byte stays; \
                what somebody else changed in them is reported and left. What skills-registry.yaml says goes along; \
                `loom sync skills WORD` writes that alone. In direct mode a client starts the servers \
                itself: through `loom exec` where its file cannot say what they need, so that no secret stands in it; \
@@ -20,7 +21,7 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(example = "loom sync all --regen --loom-mode")]
 #[argh(example = "loom sync codex claude --dry-run")]
 #[argh(error_code(1, "something is not as loom wrote it, or with --check not as it should be"))]
-#[argh(error_code(2, "no such client"))]
+#[argh(error_code(2, "no such client or run"))]
 #[argh(error_code(4, "with --verify: a client cannot use loom"))]
 #[argh(error_code(69, "a file cannot be written; all others are as they were"))]
 #[argh(error_code(78, "a file that loom cannot read was left alone; the others were written"))]
@@ -58,6 +59,9 @@ pub struct SyncArgs {
     /// take the last run back, or the one given
     #[argh(switch)]
     pub undo: bool,
+    /// with `history`: drop what that run keeps of files, secrets in them too; it cannot be undone any more
+    #[argh(option, arg_name = "NUMBER")]
+    pub forget: Option<String>,
     /// regard what others changed in loom's keys as right from now on
     #[argh(switch)]
     pub accept: bool,

@@ -19,11 +19,16 @@ use crate::sync::plan::{DriftKind, Policy};
 use crate::sync::state::{self, Manifest};
 use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::Target;
-use crate::sync::theirs;
+use crate::sync::theirs::plain::plain_secrets;
+use crate::sync::theirs::{self, Haul, LeftOut};
 use crate::sync::{TARGETS, is_here};
 
 /// What a registry that is not there is called.
 pub const NO_REGISTRY: &str = "no_registry";
+
+/// What becomes of a secret that `loom import` cannot lift out of its server.
+const BY_HAND: &str = "`loom import` leaves this server out: let the secret come from a variable, or set the server up \
+                       with `loom add` and `loom secrets set`, and take it out of the client's file";
 
 /// What a person should know or do for a client: mostly whom it trusts.
 pub struct Note {
@@ -73,13 +78,15 @@ pub fn look(
 /// the file.
 fn servers_of_their_own(machine: &Machine, manifest: &Manifest, troubles: &mut Vec<Trouble>) {
     for target in TARGETS.iter().filter(|target| is_here(target, machine, manifest)) {
-        for server in theirs::read(&[target], machine, manifest).servers {
+        let Haul { servers, mut left, .. } = theirs::read(&[target], machine, manifest);
+        for server in servers {
             if let Some(at) = troubles.iter().position(|trouble| trouble.name == NO_REGISTRY) {
                 let trouble = troubles.remove(at);
                 troubles.insert(at, trouble.command(["loom", "import"]));
             }
             let name = server.name.clone();
             let gathered = gather(vec![server], &Registry::default(), &mut |_| None);
+            left.extend(gathered.left);
             let secrets: Vec<String> = gathered.secrets.into_keys().collect();
             if !secrets.is_empty() {
                 let text =
@@ -88,6 +95,13 @@ fn servers_of_their_own(machine: &Machine, manifest: &Manifest, troubles: &mut V
                 troubles.push(Trouble::warning("plain_secrets", target.name, text).command(fix));
             }
         }
+        let troubles_of = |one: &LeftOut| {
+            let secrets: Vec<String> = plain_secrets(&target.dialect, &one.entry).into_iter().collect();
+            let (name, secrets) = (&one.name, (!secrets.is_empty()).then(|| secrets.join(", "))?);
+            let text = format!("its server `{name}` has in the clear what looks secret: {secrets}");
+            Some(Trouble::warning("plain_secrets", target.name, text).advice(BY_HAND))
+        };
+        troubles.extend(left.iter().filter_map(troubles_of));
     }
 }
 

@@ -8,13 +8,14 @@ use crate::cli::Ending;
 use crate::cli::out::{Out, Paint};
 use crate::cli::registry::text::File;
 use crate::cli::server_table::counted;
-use crate::cli::sync::report::left_alone;
+use crate::cli::sync::TakenOut;
+use crate::cli::sync::report::{files_json, left_alone};
 use crate::fault::Kind;
 use crate::sync::diff::diff;
 use crate::sync::gather::{Gathered, Gathering};
 use crate::sync::job::Obstacle;
 use crate::sync::machine::Machine;
-use crate::sync::theirs::LeftOut;
+use crate::sync::theirs::{LeftOut, Origin};
 
 pub struct Outcome<'f> {
     pub gathered: Gathered,
@@ -29,29 +30,30 @@ pub struct Outcome<'f> {
 }
 
 impl Outcome<'_> {
-    /// What the registry has now: clients, and their names for it.
-    pub fn taken(&self) -> Vec<(&'static str, String)> {
-        self.gathered.servers.iter().flat_map(|server| server.from.iter().cloned()).collect()
+    /// The clients' entries that the registry stands for now.
+    pub fn replaced(&self) -> Vec<(&'static str, Origin)> {
+        self.gathered.servers.iter().flat_map(|server| server.replaces.iter().cloned()).collect()
     }
 
-    pub fn ending(&self) -> Ending {
-        match (self.obstacles.is_empty(), self.left.is_empty()) {
+    /// With what came of taking them out, if they were to go.
+    pub fn ending(&self, taken_out: Option<&TakenOut>) -> Ending {
+        let of_import = match (self.obstacles.is_empty(), self.left.is_empty()) {
             (false, _) => Ending::With(Kind::Config),
             (true, false) => Ending::With(Kind::Found),
             (true, true) => Ending::Done,
+        };
+        match (of_import, taken_out.map_or(Ending::Done, TakenOut::ending)) {
+            (Ending::Done, other) | (Ending::With(Kind::Found), other @ Ending::With(_)) => other,
+            (worse, _) => worse,
         }
     }
 }
 
-pub fn show(outcome: &Outcome<'_>, machine: &Machine, as_json: bool, out: &mut Out) {
-    if as_json {
-        out.json(&whole(outcome));
-        return;
-    }
+pub fn show(outcome: &Outcome<'_>, machine: &Machine, out: &mut Out) {
     for server in &outcome.gathered.servers {
         row(server, out);
     }
-    for LeftOut { client, name, why } in &outcome.left {
+    for LeftOut { client, name, why, .. } in &outcome.left {
         let text = format!("{name} of {client} is left out: {why}");
         out.line(out.paint(Paint::Warn, out.foreign(&text).as_ref()));
     }
@@ -62,13 +64,16 @@ pub fn show(outcome: &Outcome<'_>, machine: &Machine, as_json: bool, out: &mut O
         out.raw(&out.foreign(&diff(&outcome.file.shown, outcome.file.text(), Some(made))));
     }
     let new = outcome.gathered.servers.iter().filter(|server| !server.known).count();
+    let changed = outcome.gathered.servers.iter().filter(|server| server.known && server.is_news()).count();
     let (shown, secrets) = (&outcome.file.shown, &outcome.gathered.secrets);
-    if new == 0 {
+    if new + changed == 0 {
         out.line(format!("nothing new for {shown}"));
         return;
     }
     let would = if outcome.written { "" } else { "would be " };
-    out.line(format!("{} {would}added to {shown}", counted(new as u64, "server")));
+    for (count, done) in [(new, "added to"), (changed, "changed in")].iter().filter(|(count, _)| *count > 0) {
+        out.line(format!("{} {would}{done} {shown}", counted(*count as u64, "server")));
+    }
     if !secrets.is_empty() && !outcome.written {
         let names: Vec<&str> = secrets.keys().map(String::as_str).collect();
         out.line(format!("{} would be kept: {}", counted(names.len() as u64, "secret"), names.join(", ")));
@@ -106,13 +111,18 @@ fn row(server: &Gathering, out: &mut Out) {
     }
 }
 
-fn whole(outcome: &Outcome<'_>) -> Value {
+/// All of it; `taken_out` where the clients lose what was taken over.
+pub fn whole(outcome: &Outcome<'_>, taken_out: Option<&TakenOut>) -> Value {
     let server = |server: &Gathering| {
         let from: Vec<Value> =
             server.from.iter().map(|(client, name)| json!({ "client": client, "name": name })).collect();
         json!({
             "name": server.name,
-            "state": if server.known { "known" } else { "new" },
+            "state": match (server.known, server.is_news()) {
+                (true, false) => "known",
+                (true, true) => "changed",
+                (false, _) => "new",
+            },
             "from": from,
             "notes": server.notes,
             "asks": server.asks,
@@ -133,5 +143,10 @@ fn whole(outcome: &Outcome<'_>) -> Value {
         "left_out": outcome.left.iter().map(left).collect::<Vec<_>>(),
         "secrets": outcome.gathered.secrets.keys().collect::<Vec<_>>(),
         "files": outcome.obstacles.iter().map(obstacle).collect::<Vec<_>>(),
+        "moved": taken_out.map(|taken| json!({
+            "run": taken.run.as_ref().map(|run| run.id),
+            "runs_with_secrets": taken.with_secrets,
+            "files": files_json(&taken.found, taken.style),
+        })),
     })
 }

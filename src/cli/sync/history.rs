@@ -1,4 +1,6 @@
-//! `loom sync history` and `loom sync --undo`.
+//! `loom sync history`, its `--forget`, and `loom sync --undo`.
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use crate::cli::out::{Out, Paint};
 use crate::cli::sync::open;
 use crate::fault::{Fault, Kind, Plain};
 use crate::sync::apply::undo as take_back;
-use crate::sync::history::{RunState, all};
+use crate::sync::history::{self, RunState, all};
 
 pub fn list(as_json: bool, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     let (state, _) = open(context)?;
@@ -35,6 +37,40 @@ pub fn list(as_json: bool, context: &Context, out: &mut Out) -> Result<Ending, F
         for file in run.files.iter().filter(|file| !file.skipped) {
             out.line(format!("      {}", context.show(&file.path)));
         }
+    }
+    Ok(Ending::Done)
+}
+
+/// Drops what the runs `numbers`, with commas between them, keep.
+pub fn forget(
+    words: &[&str],
+    numbers: &str,
+    as_json: bool,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Ending, Fault> {
+    let wrong = |text: String| Plain::new(Kind::Usage, text).hint("loom sync history");
+    if words != ["history"] {
+        return Err(wrong("`--forget` goes with `history`: loom sync history --forget NUMBER".into()).into());
+    }
+    let (state, _) = open(context)?;
+    let dir = state.history_dir();
+    let there = history::ids(&dir);
+    let number = |text: &str| {
+        let number = text.trim().parse::<u64>().ok().filter(|number| there.contains(number));
+        number.ok_or_else(|| wrong(format!("there is no run {text} to forget")))
+    };
+    let ids = numbers.split(',').map(number).collect::<Result<BTreeSet<u64>, Plain>>()?;
+    for id in &ids {
+        history::forget(&dir, *id)?;
+        if !as_json {
+            out.line(format!(
+                "run {id} is forgotten, with the files' bytes that it kept: it cannot be undone any more"
+            ));
+        }
+    }
+    if as_json {
+        out.json(&json!({ "forgotten": ids }));
     }
     Ok(Ending::Done)
 }

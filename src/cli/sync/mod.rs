@@ -14,7 +14,7 @@ use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
 use crate::cli::context::Context;
 use crate::cli::generate;
-use crate::cli::out::Out;
+use crate::cli::out::{Out, Paint};
 use crate::cli::sync::doors::{Doors, Mode};
 use crate::cli::sync::report::Style;
 use crate::fault::{Fault, Kind, Plain};
@@ -23,20 +23,24 @@ use crate::registry::find::{Found, for_home, for_person, passed_over};
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
 use crate::sync::disk;
+use crate::sync::history::{Run, all};
 use crate::sync::job::{Job, draft};
 use crate::sync::machine::Machine;
-use crate::sync::place::Place;
 use crate::sync::plan::Policy;
 use crate::sync::skills::Told;
 use crate::sync::state::{Manifest, State};
 use crate::sync::survey::{Aim, Order, Survey, survey};
 use crate::sync::target::{Door, Target};
-use crate::sync::theirs;
+use crate::sync::theirs::plain::plain_secrets;
+use crate::sync::theirs::{self, Origin};
 use crate::sync::{TARGETS, is_here};
 
 pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     one_task(&args)?;
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    if let Some(numbers) = &args.forget {
+        return history::forget(&words, numbers, args.json, context, out);
+    }
     if args.undo {
         return history::undo(&words, args.json, context, out);
     }
@@ -200,24 +204,56 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
     Ok(report::ending(&found, Style::Done))
 }
 
-/// Takes servers of their own out of clients' files: each a client and its name for one.
+/// What became of clients' own servers that were to be taken out.
+pub struct TakenOut {
+    pub found: Survey,
+    pub run: Option<Run>,
+    pub style: Style,
+    /// The runs that keep files' bytes with secrets of these servers in the clear, the newest first.
+    pub with_secrets: Vec<u64>,
+    targets: Vec<&'static Target>,
+}
+
+impl TakenOut {
+    pub fn ending(&self) -> Ending {
+        report::ending(&self.found, self.style)
+    }
+
+    pub fn show(&self, machine: &Machine, out: &mut Out) {
+        let (run, no_notes) = (self.run.as_ref(), |_: &Target| Vec::new());
+        report::show(&self.found, &self.targets, run, self.style, machine, None, &no_notes, false, out);
+        if !self.with_secrets.is_empty() {
+            let numbers: Vec<String> = self.with_secrets.iter().map(u64::to_string).collect();
+            let text = format!(
+                "for `--undo` the secrets that were moved stay in the clear in loom's state, for your user alone, until \
+                 `loom sync history --forget {}`",
+                numbers.join(",")
+            );
+            out.line(out.paint(Paint::Warn, &text));
+        }
+    }
+}
+
+/// Takes servers of their own out of clients' files, where they are still as they were read: each a client and its entry.
 pub fn take_servers_out(
-    servers: &[(&'static str, String)],
+    servers: &[(&'static str, Origin)],
     style: Style,
     context: &Context,
-    out: &mut Out,
-) -> Result<Ending, Fault> {
+) -> Result<TakenOut, Fault> {
     let machine = machine(context)?;
     let (state, mut manifest) = open(context)?;
     let is_asked = |target: &&Target| servers.iter().any(|(client, _)| *client == target.name);
     let targets: Vec<&'static Target> = TARGETS.iter().filter(is_asked).collect();
     let mut found = Survey::default();
     for target in &targets {
-        let own = servers.iter().filter(|(client, _)| *client == target.name);
-        let places: Vec<Place> = own.map(|(_, name)| target.dialect.place(name)).collect();
         for (path, format) in theirs::files(target, &machine) {
+            let here = servers.iter().filter(|(client, from)| *client == target.name && from.path == path);
+            let entries: Vec<_> = here.map(|(_, from)| (from.place.clone(), from.entry.clone())).collect();
+            if entries.is_empty() {
+                continue;
+            }
             let record = manifest.files.get(&path);
-            let job = Job::taking_out(target.name, path.clone(), format, places.clone(), record);
+            let job = Job::taking_out(target.name, path.clone(), format, entries, record);
             match draft(job, record, Policy::Report) {
                 Ok(draft) => found.drafts.extend(draft),
                 Err(obstacle) => found.obstacles.push((target.name, path, obstacle)),
@@ -228,15 +264,26 @@ pub fn take_servers_out(
         Style::Done => apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "import --move")?,
         Style::Diff | Style::Check => None,
     };
-    let no_notes = |_: &Target| Vec::new();
-    report::show(&found, &targets, run.as_ref(), style, &machine, None, &no_notes, false, out);
-    Ok(report::ending(&found, style))
+    let is_plain = |(client, from): &&(&'static str, Origin)| {
+        let target = targets.iter().find(|target| target.name == *client);
+        target.is_some_and(|target| !plain_secrets(&target.dialect, &from.entry).is_empty())
+    };
+    let plain: Vec<&PathBuf> = servers.iter().filter(is_plain).map(|(_, from)| &from.path).collect();
+    let has_plain = |run: &Run| run.files.iter().any(|file| plain.contains(&&file.path));
+    let with_secrets = match &run {
+        Some(run) if has_plain(run) => {
+            all(&state.history_dir())?.into_iter().filter(has_plain).map(|run| run.id).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(TakenOut { found, run, style, with_secrets, targets })
 }
 
 /// Refuses options that contradict each other.
 fn one_task(args: &SyncArgs) -> Result<(), Plain> {
     let tasks = [
         (args.undo, "--undo"),
+        (args.forget.is_some(), "--forget"),
         (args.accept, "--accept"),
         (args.force, "--force"),
         (args.remove, "--remove"),
@@ -252,7 +299,7 @@ fn one_task(args: &SyncArgs) -> Result<(), Plain> {
             return Err(Plain::new(Kind::Usage, format!("{} do not go together", given.join(" and "))));
         }
     }
-    match shows.iter().find(|(given, _)| *given && (args.undo || args.repo_only)) {
+    match shows.iter().find(|(given, _)| *given && (args.undo || args.forget.is_some() || args.repo_only)) {
         Some((_, name)) => Err(Plain::new(Kind::Usage, format!("{name} does not go with the other option"))),
         None => Ok(()),
     }

@@ -189,6 +189,9 @@ pub fn drift_text(drift: &Drift) -> String {
             format!("{place} is not loom's, and stays: rename yours, or the one in skills-registry.yaml")
         }
         DriftKind::Foreign => format!("{place} is not loom's{found}: write loom's with --force"),
+        DriftKind::Rewritten => {
+            format!("{place} is not what was read there, and stays: `loom import --move` once more")
+        }
     }
 }
 
@@ -238,6 +241,7 @@ fn drift_json(drift: &Drift) -> Value {
         DriftKind::Edited => "edited",
         DriftKind::Deleted => "deleted",
         DriftKind::Foreign => "foreign",
+        DriftKind::Rewritten => "rewritten",
     };
     json!({
         "place": drift.place.to_string(),

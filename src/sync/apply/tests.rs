@@ -273,3 +273,25 @@ fn a_text_that_changed_since_keeps_what_its_user_wrote() {
         [(false, 0), (false, 1)]
     );
 }
+
+#[test]
+fn an_entry_that_is_rewritten_before_it_is_taken_out_stays() {
+    let bench = Bench::new();
+    let (path, place) = (bench.path(0), Place::keys(&["servers", "mine"]));
+    fs::write(&path, r#"{"servers": {"mine": {"command": "a"}, "other": {"command": "b"}}}"#).unwrap();
+    let entries = vec![
+        (place, json!({"command": "a"})),
+        (Place::keys(&["servers", "other"]), json!({"command": "b"})),
+        (Place::keys(&["servers", "gone"]), json!({})),
+    ];
+    let job = Job::taking_out("test", path.clone(), Format::Jsonc, entries, None);
+    let mut drafts: Vec<Draft> = draft(job, None, Policy::Report).unwrap().into_iter().collect();
+    assert!(drafts[0].drift.is_empty());
+    // Its client writes it, after it was planned.
+    fs::write(&path, r#"{"servers": {"mine": {"command": "new"}, "other": {"command": "b"}}}"#).unwrap();
+    let (state, mut manifest) = (bench.state(), Manifest::default());
+    apply(&state, &mut manifest, &mut drafts, Policy::Report, "import --move").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"servers": {"mine": {"command": "new"}}}"#);
+    let kinds: Vec<_> = drafts[0].drift.iter().map(|drift| drift.kind).collect();
+    assert_eq!(kinds, [crate::sync::plan::DriftKind::Rewritten]);
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::registry::parse::parse;
 use crate::registry::spec::Start;
+use crate::sync::place::Place;
 
 fn registry(servers: &str) -> Registry {
     let parsed =
@@ -13,18 +14,22 @@ fn registry(servers: &str) -> Registry {
     parsed.registry.unwrap()
 }
 
+fn origin() -> Origin {
+    Origin { path: "/c".into(), place: Place::default(), entry: Value::Null }
+}
+
 fn program(client: &'static str, name: &str, args: &[&str], env: &[(&str, &str)]) -> Theirs {
     let mut spec = Spec::new(Start::Command("run".into()));
     let args = args.iter().map(ToString::to_string).collect();
     spec.launch = Launch::Command { command: "run".into(), args };
     spec.env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Theirs { client, name: name.into(), spec, disabled: false, asks: Vec::new() }
+    Theirs { client, name: name.into(), origin: origin(), spec, disabled: false, asks: Vec::new() }
 }
 
 fn far(name: &str, url: &str, headers: &[(&str, &str)]) -> Theirs {
     let mut spec = Spec::new(Start::Url(url.into()));
     spec.headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Theirs { client: "cursor", name: name.into(), spec, disabled: false, asks: Vec::new() }
+    Theirs { client: "cursor", name: name.into(), origin: origin(), spec, disabled: false, asks: Vec::new() }
 }
 
 /// What is held already is `HELD_TOKEN=held`.
@@ -177,4 +182,43 @@ fn what_each_client_shows_of_a_server_stays_its_own() {
     b <- gemini/b: {"common":{"command":"run","args":["b"]},"disabled":true}
     "#);
     assert_eq!(made.servers[1].asks.iter().collect::<Vec<_>>(), ["MY_KEY"]);
+}
+
+#[test]
+fn what_would_mean_something_else_in_the_registry_does_not_go() {
+    let shows = |client, only: &[&str], not: &[&str]| {
+        let mut one = program(client, "a", &[], &[]);
+        one.spec.enabled_tools = (!only.is_empty()).then(|| only.iter().map(ToString::to_string).collect());
+        one.spec.disabled_tools = not.iter().map(ToString::to_string).collect();
+        one
+    };
+    let server = |more: &str| format!("[{{ name: mine, common: {{ command: run }}, {more} }}]");
+    let other = "targets: { codex: { args: [b] } }";
+    let narrow = "targets: { codex: { enabled_tools: [r] } }";
+    for (theirs, registry, want) in [
+        (vec![shows("codex", &[], &[])], server(narrow), "known, 1 goes"),
+        (vec![shows("codex", &["r", "s"], &[])], server(narrow), "known, 1 goes"),
+        (vec![shows("codex", &["s"], &[])], server(narrow), "left"),
+        (vec![shows("codex", &["s"], &[])], server(""), r#"known, 1 goes, codex {"enabled_tools":["s"]}"#),
+        (
+            vec![shows("codex", &[], &["w"])],
+            server(narrow),
+            r#"known, 1 goes, codex {"disabled_tools":["w"]}"#,
+        ),
+        (vec![shows("codex", &[], &[])], server(other), "left"),
+        (vec![shows("gemini", &[], &[])], server(other), "known, 1 goes"),
+        (vec![shows("codex", &[], &[])], server("disabled: true"), "left"),
+        (vec![shows("codex", &[], &["w"]), shows("codex", &[], &[])], "[]".to_owned(), "new, 1 goes, left"),
+        (vec![shows("codex", &[], &["w"]), shows("claude", &[], &[])], "[]".to_owned(), "new, 2 goes"),
+    ] {
+        let made = gathered(theirs, &registry);
+        let line = |one: &Gathering| {
+            let tools = one.tools.iter().map(|(client, tools)| format!(", {client} {}", json!(tools)));
+            let known = if one.known { "known" } else { "new" };
+            format!("{known}, {} goes{}", one.replaces.len(), tools.collect::<String>())
+        };
+        let left = made.left.iter().map(|_| "left".to_owned());
+        let found = made.servers.iter().map(line).chain(left).collect::<Vec<_>>().join(", ");
+        assert_eq!(found, want, "{registry}");
+    }
 }

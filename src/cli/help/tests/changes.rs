@@ -9,8 +9,8 @@ fn sync_page() {
 
     Usage
       loom sync WORD… [--all-targets] [--regen] [--loom-mode] [--no-loom-mode]
-          [--skip-skills] [--repo-only] [--dry-run] [--check] [--verify] [--undo] [--accept]
-          [--force] [--remove] [--json] [--registry PATH]
+          [--skip-skills] [--repo-only] [--dry-run] [--check] [--verify] [--undo]
+          [--forget NUMBER] [--accept] [--force] [--remove] [--json] [--registry PATH]
 
     Arguments
       WORD      clients, `all`, `status` or `history`; `skills` before them: only what
@@ -30,6 +30,8 @@ fn sync_page() {
       --verify         then ask every client that is installed whether it can use loom, in
                        its own way
       --undo           take the last run back, or the one given
+      --forget NUMBER  with `history`: drop what that run keeps of files, secrets in them
+                       too; it cannot be undone any more
       --accept         regard what others changed in loom's keys as right from now on
       --force          write over what others changed in loom's keys, and put back what they
                        took out
@@ -47,7 +49,7 @@ fn sync_page() {
 
     Exit codes
       1         something is not as loom wrote it, or with --check not as it should be
-      2         no such client
+      2         no such client or run
       4         with --verify: a client cannot use loom
       69        a file cannot be written; all others are as they were
       78        a file that loom cannot read was left alone; the others were written
@@ -55,8 +57,9 @@ fn sync_page() {
     WORD is a client, several, or `all`: the clients that are on this machine.
     `loom sync status` shows how each stands, `loom sync history` the runs that wrote
     something, and `--undo` takes the last of them back, or the one whose number is given.
-    Only loom's own keys are written, every other byte stays; what somebody else changed in
-    them is reported and left. What skills-registry.yaml says goes along;
+    For that loom keeps the bytes of those files, as they were, of the last 30 runs, for
+    your user alone. Only loom's own keys are written, every other byte stays; what somebody
+    else changed in them is reported and left. What skills-registry.yaml says goes along;
     `loom sync skills WORD` writes that alone. In direct mode a client starts the servers
     itself: through `loom exec` where its file cannot say what they need, so that no secret
     stands in it; the client stays in it until --loom-mode. Clients: codex, vscode,
@@ -173,7 +176,8 @@ fn import_page() {
       --from NAMES     clients, with commas between them, or `all`: those on this machine
                        (default all)
       --move           then take these servers out of the clients' files, which reach them
-                       through loom (`loom sync`); `loom sync --undo` puts them back
+                       through loom (`loom sync`); `loom sync --undo` puts them back,
+                       secrets in the clear too, until `loom sync history --forget`
       --dry-run        show what would change as a diff, and write nothing
       --json           print JSON
       --registry PATH  registry to change (default: the one that the daemon reads)
@@ -186,7 +190,7 @@ fn import_page() {
       loom import --from codex,claude --move
 
     Exit codes
-      1         a server was left out; the others were taken over
+      1         a server was left out, or changed and stays; the others were taken over
       2         no such client
       69        secrets cannot be kept, or the registry not written; nothing was changed
       78        a file of a client cannot be read, or the registry is wrong
