@@ -241,8 +241,8 @@ impl Switch {
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         let workspaces: Vec<Scope> =
             sessions.iter().map(|id| self.scope_of(*id, Sharing::PerWorkspace)).collect();
-        // One that has nothing under way goes at once.
-        let by = Instant::now() + self.context.settings.drain_timeout;
+        // One that has nothing under way goes at once; what is under way has its own deadline, as everywhere.
+        let by = Instant::now() + self.context.settings.tool_timeout;
         let mut retired = Vec::new();
         for (id, instance) in self.instances.iter_mut().filter(|(_, one)| one.retiring.is_none()) {
             let used = match &instance.scope {
