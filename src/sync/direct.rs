@@ -288,6 +288,15 @@ impl Writer<'_> {
 }
 
 impl Time {
+    /// What the members of an entry say; nothing where it is no positive number.
+    pub fn read(self, members: &Map<String, Value>) -> Option<Duration> {
+        let number = |key: &str| members.get(key).and_then(Value::as_u64).filter(|number| *number > 0);
+        match self {
+            Time::Seconds(key) => number(key).map(Duration::from_secs),
+            Time::Millis(key) => number(key).map(Duration::from_millis),
+        }
+    }
+
     fn of(self, time: Duration) -> (&'static str, Value) {
         match self {
             Time::Seconds(key) => (key, json!(time.as_secs().max(1))),

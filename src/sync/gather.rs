@@ -2,6 +2,7 @@
 //! lifted out of them. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +67,14 @@ pub fn gather(
         let mut spec = one.spec.clone();
         (spec.enabled_tools, spec.disabled_tools) = (None, Vec::new());
         match groups.iter_mut().find(|group| group.spec.key() == spec.key()) {
-            Some(group) => group.all.push(one),
+            Some(group) => {
+                // Enough for each of them.
+                let into = &mut group.spec;
+                into.timeout = into.timeout.max(spec.timeout);
+                into.tool_timeout = into.tool_timeout.max(spec.tool_timeout);
+                into.startup_timeout = into.startup_timeout.max(spec.startup_timeout);
+                group.all.push(one);
+            }
             None => groups.push(Group { spec, all: vec![one] }),
         }
     }
@@ -300,7 +308,23 @@ fn common(spec: &Spec) -> Map<String, Value> {
     if let Some(cwd) = &spec.cwd {
         common.insert("cwd".to_owned(), json!(cwd));
     }
+    let times = [
+        ("timeout", spec.timeout),
+        ("tool_timeout", spec.tool_timeout),
+        ("startup_timeout", spec.startup_timeout),
+    ];
+    for (key, time) in times {
+        common.extend(time.map(|time| (key.to_owned(), json!(written(time)))));
+    }
     common
+}
+
+/// A time as the registry has it.
+fn written(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{}s", time.as_secs()),
+        _ => format!("{}ms", time.as_millis()),
+    }
 }
 
 /// The name of a server that is nearest to a client's.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::registry::spec::{Launch, Spec, Start};
 use crate::registry::template::is_variable;
-use crate::sync::dialect::{Dialect, Field};
+use crate::sync::dialect::{Dialect, Field, Time};
 use crate::sync::disk;
 use crate::sync::format::Format;
 use crate::sync::job::Obstacle;
@@ -177,6 +177,9 @@ impl Reader<'_> {
             (None, None) => return Err("nothing says how it is started".to_owned()),
         };
         (spec.enabled_tools, spec.disabled_tools) = self.filters(members)?;
+        let time = |time: Option<Time>| time.and_then(|time| time.read(members));
+        spec.timeout = time(self.dialect.timeout);
+        (spec.tool_timeout, spec.startup_timeout) = (spec.timeout, time(self.dialect.startup));
         Ok(Some(spec))
     }
 

@@ -276,3 +276,23 @@ fn a_client_that_is_unknown_is_refused() {
     assert!(home.loom_ok(&["import"]).contains("nothing new"));
     assert!(!home.config_dir().join("registry.yaml").exists());
 }
+
+#[test]
+fn the_times_of_clients_come_along() {
+    let home = TestHome::new();
+    put(
+        &home,
+        ".codex/config.toml",
+        "[mcp_servers.slow]\ncommand = \"slow\"\nstartup_timeout_sec = 120\ntool_timeout_sec = 900\n",
+    );
+    put(
+        &home,
+        ".gemini/settings.json",
+        r#"{"mcpServers": {"slow": {"command": "slow", "timeout": 1000500}}}"#,
+    );
+    home.loom_ok(&["import"]);
+    let registry = fs::read_to_string(home.config_dir().join("registry.yaml")).unwrap();
+    for line in ["  timeout: \"1000500ms\"", "tool_timeout: \"1000500ms\"", "startup_timeout: \"120s\""] {
+        assert!(registry.contains(line), "{registry}");
+    }
+}

@@ -49,6 +49,10 @@ pub fn run(args: SyncArgs, context: &Context, out: &mut Out) -> Result<Ending, F
         ["history"] => return history::list(args.json, context, out),
         _ => {}
     }
+    if let ["skills", word @ ("status" | "history")] = words[..] {
+        let text = format!("`loom sync {word}` speaks of skills, too");
+        return Err(Plain::new(Kind::Usage, text).hint(format!("loom sync {word}")).into());
+    }
     let (words, settings) = match words.split_first() {
         Some((&"skills", words)) => (words, false),
         _ => (words.as_slice(), true),
@@ -308,7 +312,9 @@ fn one_task(args: &SyncArgs) -> Result<(), Plain> {
 /// What was typed, for the history.
 fn verb(args: &SyncArgs) -> String {
     let flags = [
+        (args.loom_mode, " --loom-mode"),
         (args.no_loom_mode, " --no-loom-mode"),
+        (args.skip_skills, " --skip-skills"),
         (args.remove, " --remove"),
         (args.accept, " --accept"),
         (args.force, " --force"),
