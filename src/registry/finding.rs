@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::nearest::nearest;
+use crate::registry::mask::masked;
 
 /// A position in a text file; both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,9 +132,10 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
     nearest(word, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// `text` short enough for a message, control characters shown as escapes.
+/// `text` short enough for a message, control characters shown as escapes, what looks secret hidden.
 pub fn clip(text: &str) -> String {
     const SHOWN: usize = 60;
+    let text = masked(text);
     let mut shown: String = text.chars().take(SHOWN).flat_map(shown_char).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');

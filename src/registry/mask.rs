@@ -53,6 +53,26 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
+/// A URL with whoever it names as the user, all of its query, and what else looks secret hidden.
+pub fn masked_url(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?"));
+    let hidden = if query.is_empty() { "" } else { HIDDEN };
+    match user_info(address) {
+        Some(user) => {
+            let (before, after) = (&address[..user.start], &address[user.end..]);
+            format!("{before}{HIDDEN}{}{query}{hidden}", masked(after))
+        }
+        None => format!("{}{query}{hidden}", masked(address)),
+    }
+}
+
+/// Where a URL names a user, with a password or without one.
+pub fn user_info(url: &str) -> Option<Range<usize>> {
+    let start = url.find("://")? + 3;
+    let authority = url[start..].split(['/', '?', '#', '\\']).next()?;
+    authority.rfind('@').map(|end| start..start + end)
+}
+
 /// Whether a template, as the value of `name`, has a secret in it that is more than a reference to one.
 pub fn has_secret(name: &str, template: &str) -> bool {
     let is_literal = pieces(template).iter().all(|piece| matches!(piece, Ok(Piece::Text(_))));
@@ -187,6 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn a_url_shows_where_it_leads_only() {
+        for (given, want) in [
+            ("htp://u:pw@h/p?token=abc&x=y", "htp://***@h/p?***"),
+            ("https://abc@h", "https://***@h"),
+            ("https://h/ghp_0123456789abcdef01#x", "https://h/***"),
+            ("https://h:8/a@b", "https://h:8/a@b"),
+            ("h?x", "h?***"),
+        ] {
+            assert_eq!(masked_url(given), want);
+        }
+    }
+
+    #[test]
     fn a_reference_is_no_secret() {
         for (name, template, want) in [
             ("TOKEN", "abc", true),
@@ -207,6 +240,7 @@ mod tests {
         #[test]
         fn never_panics(text in ".{0,80}") {
             masked(&text);
+            masked_url(&text);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Number};
 
 use crate::registry::finding::clip;
+use crate::registry::mask::masked_url;
 use crate::registry::parse::field::{Reader, under};
 use crate::registry::spec::{Sharing, SpecPatch, Start};
 use crate::registry::tree::{Key, Node, Value};
@@ -145,7 +146,7 @@ impl Reader<'_, '_> {
         let known = ["http://", "https://", "ws://", "wss://", "${"];
         let host = url.split_once("://").map_or("x", |(_, host)| host);
         if !known.iter().any(|start| url.starts_with(start)) || host.is_empty() {
-            let text = format!("`{}` is not an http, https, ws or wss URL", clip(&url));
+            let text = format!("`{}` is not an http, https, ws or wss URL", clip(&masked_url(&url)));
             self.report.error(node.place, &under(path, &key.text), text);
         }
         Some(url)

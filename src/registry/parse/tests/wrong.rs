@@ -113,6 +113,14 @@ fn what_is_wrong_with_names_and_starts() {
             "3:14: error: unknown built-in server `elephant`; known are echo, agents",
         ),
         (server("url: ftp://x"), "3:10: error: `ftp://x` is not an http, https, ws or wss URL"),
+        (
+            server("url: \"htp://u:SECRETPW@h/?token=SECRETTOK123456\""),
+            "3:10: error: `htp://***@h/?***` is not an http, https, ws or wss URL",
+        ),
+        (
+            server("command: x\nargs: \"--token SECRETARG99\""),
+            "4:11: error: `args` must be a list, not text; write [--token ***]",
+        ),
         (server("url: https://"), "3:10: error: `https://` is not an http, https, ws or wss URL"),
         (server("comand: x\ncommand: x"), "3:5: warning: unknown key `comand`; did you mean `command`?"),
         (server("common: x"), "3:13: error: `common` must be a map, not text"),
