@@ -28,11 +28,14 @@ pub fn run(args: RegistryArgs, context: &Context, out: &mut Out) -> Result<Endin
     }
 }
 
-/// Reads and parses the registry at `path`; `home` is the user's home folder.
-pub fn read(path: &Path, home: &Path) -> Result<Parsed, Plain> {
+/// Reads and parses a registry; `home` is the user's home folder.
+pub fn read(found: &Found, home: &Path) -> Result<Parsed, Plain> {
+    let path = found.path.as_path();
     let shown = tilde(path, home);
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Plain::new(Kind::Config, format!("there is no registry at {shown}")),
+        ErrorKind::NotFound => {
+            Plain::new(Kind::Config, format!("there is no registry at {shown}")).hint(found.remedy())
+        }
         _ => Plain::new(Kind::Config, format!("cannot read {shown}: {error}")),
     })?;
     let builtins: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
@@ -112,7 +115,8 @@ fn use_path(path: &Path, context: &Context, out: &mut Out) -> Result<(), Fault> 
     let Some(line) = line else {
         return Err(Plain::new(Kind::Usage, "a registry's path must be one line of UTF-8").into());
     };
-    let registry = refuse_errors(read(&path, context.paths.home())?, &context.show(&path))?;
+    let found = Found { path: path.clone(), source: Source::Flag };
+    let registry = refuse_errors(read(&found, context.paths.home())?, &context.show(&path))?;
     context.state_dir()?;
     let choice = context.paths.registry_choice();
     replace(&choice, format!("{line}\n").as_bytes(), 0o600).map_err(|error| {

@@ -74,7 +74,7 @@ impl Desk {
     /// The registry that the daemon reads, when there is one without errors.
     pub fn registry(&self) -> Option<Registry> {
         let found = crate::registry::find::for_service(None, &self.context.paths).ok()?;
-        crate::cli::registry::read(&found.path, self.context.paths.home()).ok()?.registry
+        crate::cli::registry::read(&found, self.context.paths.home()).ok()?.registry
     }
 }
 
