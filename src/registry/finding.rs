@@ -80,6 +80,10 @@ impl Report {
         self.add(Level::Warning, place, path, text.into(), None);
     }
 
+    pub fn warning_hint(&mut self, place: Place, path: &str, text: impl Into<String>, hint: &str) {
+        self.add(Level::Warning, place, path, text.into(), Some(hint.into()));
+    }
+
     /// Warns of a word that is not one of `known`, naming the one that was probably meant.
     pub fn unknown(&mut self, place: Place, path: &str, what: &str, word: &str, known: &[&str]) {
         let hint = if self.is_full() { None } else { did_you_mean(word, known) };

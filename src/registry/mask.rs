@@ -80,6 +80,12 @@ pub fn has_secret(name: &str, template: &str) -> bool {
     !template.is_empty() && is_literal && is_secret(name) || masked(&bare) != bare
 }
 
+/// Whether a secret stands among arguments as it is: behind a flag, in a URL, or by its form.
+pub fn args_have_secret(args: &[String]) -> bool {
+    let line = args.iter().map(|arg| bare(arg)).collect::<Vec<_>>().join(" ");
+    masked(&line) != line
+}
+
 /// The name of a scheme before a secret, with its blank: `Bearer ` of `Bearer abc`.
 pub fn scheme(text: &str) -> &str {
     let is_it =
@@ -159,15 +165,22 @@ fn word_end(text: &str, start: usize) -> usize {
     text[start..].find(ends).map_or(text.len(), |end| start + end)
 }
 
-/// The password in a URL whose authority begins at a place.
+/// The password in a URL whose authority begins at a place; on the web a user alone is one, too.
 fn password_of(text: &str, at: usize) -> Option<Range<usize>> {
     let authority = text[at..]
         .split(|char: char| matches!(char, '/' | '?' | '#' | '"') || char.is_whitespace())
         .next()?;
     let (user, _) = authority.rsplit_once('@')?;
-    let (name, password) = user.split_once(':')?;
-    let start = at + name.len() + 1;
-    Some(start..start + password.len())
+    match user.split_once(':') {
+        Some((name, password)) => {
+            let start = at + name.len() + 1;
+            Some(start..start + password.len())
+        }
+        None => {
+            let web = ["http://", "https://", "ws://", "wss://"];
+            web.iter().any(|scheme| text[..at].ends_with(scheme)).then_some(at..at + user.len())
+        }
+    }
 }
 
 fn known_secret(text: &str, at: usize) -> Option<Range<usize>> {
@@ -187,6 +200,7 @@ mod tests {
             ("curl -H 'Authorization: Bearer abc.def' x", "curl -H 'Authorization: Bearer ***' x"),
             ("https://h/?a=1&access_token=abc&b=2", "https://h/?a=1&access_token=***&b=2"),
             ("postgres://me:pw@db/x and http://h:80/a@b", "postgres://me:***@db/x and http://h:80/a@b"),
+            ("https://abc@h/ and ssh://git@h/", "https://***@h/ and ssh://git@h/"),
             ("GITHUB_TOKEN=abc make", "GITHUB_TOKEN=*** make"),
             ("TOKEN = \"a b\"", "TOKEN = \"***\""),
             (r#"{"password": "a b", "x": "y"}"#, r#"{"password": "***", "x": "y"}"#),
