@@ -311,7 +311,10 @@ fn who_is_new_is_led_to_the_first_server() {
         assert!(err.ends_with("hint:  loom add NAME -- COMMAND\n"), "{line}: {err}");
     }
     let overview = run(&home, "help").1;
-    assert!(overview.contains("New here: `loom import`") && overview.contains("`loom add NAME"), "{overview}");
+    assert!(
+        overview.contains("New here: `loom import`") && overview.contains("`loom add NAME"),
+        "{overview}"
+    );
     let own = home.path().join("own.yaml");
     fs::write(&own, "servers: []\n").expect("the home can be written");
     home.loom_ok(&["registry", "use", own.to_str().expect("UTF-8")]);
