@@ -2,7 +2,6 @@
 
 pub mod text;
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::json;
@@ -12,11 +11,11 @@ use crate::cli::args::registry::{RegistryArgs, RegistryUseArgs, RegistryVerb, Re
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::server_table::counted;
-use crate::fault::{Fault, Kind, Plain};
+use crate::fault::{Explain, Fault, Kind, Plain};
 use crate::file::replace;
 use crate::paths::tilde;
 use crate::registry::Registry;
-use crate::registry::find::{Found, Source, for_service};
+use crate::registry::find::{self, FindError, Found, Source, for_service};
 use crate::registry::finding::Level;
 use crate::registry::parse::{Parsed, parse_bytes};
 use crate::servers::BUILTINS;
@@ -30,16 +29,18 @@ pub fn run(args: RegistryArgs, context: &Context, out: &mut Out) -> Result<Endin
 
 /// Reads and parses a registry; `home` is the user's home folder.
 pub fn read(found: &Found, home: &Path) -> Result<Parsed, Plain> {
-    let path = found.path.as_path();
-    let shown = tilde(path, home);
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Plain::new(Kind::Config, format!("there is no registry at {shown}")).hint(found.remedy())
-        }
-        _ => Plain::new(Kind::Config, format!("cannot read {shown}: {error}")),
+    let shown = tilde(&found.path, home);
+    let bytes = find::read(found).map_err(|error| {
+        let text = match &error {
+            FindError::Absent { .. } => format!("there is no registry at {shown}"),
+            FindError::Read { source, .. } => format!("cannot read {shown}: {source}"),
+            FindError::NotAFile { .. } => format!("cannot read {shown}: it is not a regular file"),
+            other => other.to_string(),
+        };
+        error.hint().into_iter().fold(Plain::new(Kind::Config, text), Plain::hint)
     })?;
     let builtins: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
-    Ok(parse_bytes(&bytes, path, home, &builtins))
+    Ok(parse_bytes(&bytes, &found.path, home, &builtins))
 }
 
 /// The registry, or a fault that names all its errors; `shown` is its path for people.

@@ -115,6 +115,10 @@ fn next_secret(text: &str, from: usize) -> Option<Range<usize>> {
             ' ' if name_before(&text[..at]).starts_with('-') && is_secret(name_before(&text[..at])) => {
                 value_at(text, at + 1)
             }
+            // Behind its option in a list.
+            ',' if text[..at].ends_with(['"', '\'']) && name_before(&text[..at]).starts_with('-') => {
+                is_secret(name_before(&text[..at])).then(|| value_at(text, at + 1)).flatten()
+            }
             ' ' if name_before(&text[..at]).eq_ignore_ascii_case("bearer") => value_at(text, at + 1),
             _ if at == 0 || !is_of_word(text[..at].chars().next_back()?) => known_secret(text, at),
             _ => None,
@@ -206,6 +210,8 @@ mod tests {
             (r#"{"password": "a b", "x": "y"}"#, r#"{"password": "***", "x": "y"}"#),
             (r#"say "token='a b' c" and 'd'"#, r#"say "token='***' c" and 'd'"#),
             ("run --password abc --size 3", "run --password *** --size 3"),
+            (r#"["--token","abc", "--size", "3"]"#, r#"["--token","***", "--size", "3"]"#),
+            ("args = ['--api-key', 'a b']", "args = ['--api-key', '***']"),
             ("see ghp_0123456789abcdef01 there", "see *** there"),
             ("bearer abc", "bearer ***"),
             ("ünïcode=1 key: ü", "ünïcode=1 key: ***"),

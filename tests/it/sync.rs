@@ -326,3 +326,34 @@ fn words_that_name_no_client_are_refused() {
         assert_eq!(code(&home, args), 2, "{args:?}");
     }
 }
+
+#[test]
+fn an_uninstall_that_cannot_read_a_file_writes_none() {
+    let home = TestHome::new();
+    let (codex, cursor) = (home.path().join(".codex/config.toml"), home.path().join(".cursor/mcp.json"));
+    put(&codex, "a = 1\n");
+    put(&cursor, "{}\n");
+    home.loom_ok(&["sync", "all"]);
+    let (written, whole) = (fs::read_to_string(&codex).unwrap(), fs::read_to_string(&cursor).unwrap());
+    fs::write(&cursor, format!("{whole}}}\n")).unwrap();
+    let refused = home.loom(&["uninstall"]);
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(refused.status.code() == Some(78) && said.contains("mcp.json:"), "{refused:?}");
+    assert!(!said.contains("taken out"), "{said}");
+    assert_eq!(fs::read_to_string(&codex).unwrap(), written);
+    fs::write(&cursor, whole).unwrap();
+    let said = home.loom_ok(&["uninstall"]);
+    assert!(said.contains("taken out") && !said.contains("nothing was written"), "{said}");
+    assert_eq!(fs::read_to_string(&codex).unwrap(), "a = 1\n");
+}
+
+#[test]
+fn what_is_no_regular_file_is_named_and_nobody_waits_for_it() {
+    let home = TestHome::new();
+    let pipe = home.path().join(".codex/config.toml");
+    fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let refused = home.loom(&["sync", "codex"]);
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(refused.status.code() == Some(78) && said.contains("not a regular file"), "{refused:?}");
+}

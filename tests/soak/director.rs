@@ -133,6 +133,8 @@ impl Director {
             }
         }
         processes.compare(&self.home, &self.world.roles, 0, &self.remotes);
+        // The sessions of daemons that were killed just now.
+        self.remotes.clear();
     }
 }
 

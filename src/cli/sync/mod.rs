@@ -7,6 +7,9 @@ mod status;
 pub mod told;
 mod verify;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use crate::cli::Ending;
 use crate::cli::args::sync::SyncArgs;
 use crate::cli::context::Context;
@@ -18,6 +21,7 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
+use crate::sync::disk;
 use crate::sync::job::{Job, draft};
 use crate::sync::machine::Machine;
 use crate::sync::place::Place;
@@ -159,10 +163,12 @@ pub fn take_out(context: &Context, out: &mut Out) -> Result<Ending, Fault> {
         policy: Policy::Report,
     };
     let mut found = survey(&targets, &order);
-    let run = apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "uninstall")?;
-    if run.is_some() || report::ending(&found, Style::Done) != Ending::Done {
-        report::show(&found, &targets, None, Style::Done, &machine, &|_| Vec::new(), false, out);
+    if found.obstacles.is_empty() {
+        apply(&state, &mut manifest, &mut found.drafts, Policy::Report, "uninstall")?;
+    } else {
+        found.drafts.clear();
     }
+    report::rows(&found, Style::Done, &machine, out);
     Ok(report::ending(&found, Style::Done))
 }
 
@@ -242,6 +248,10 @@ fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     let state = State::open(context.paths.sync_dir())?;
     let mut manifest = state.manifest()?;
     recover(&state, &mut manifest)?;
+    let mut folders: BTreeSet<&Path> = manifest.files.keys().filter_map(|path| path.parent()).collect();
+    let own = [context.paths.config_dir(), context.paths.state_dir()];
+    folders.extend(own.iter().map(|path| path.as_path()));
+    folders.into_iter().for_each(disk::sweep);
     Ok((state, manifest))
 }
 

@@ -51,15 +51,7 @@ pub fn show(
     if targets.is_empty() {
         out.line("no client was found on this machine; name one, or add --all-targets");
     }
-    // Of the many files of skills only those that are news.
-    let is_news =
-        |draft: &&Draft| draft.job.format != Format::Whole || draft.writes() || !draft.drift.is_empty();
-    for draft in found.drafts.iter().filter(is_news) {
-        file(draft, style, machine, out);
-    }
-    for (target, path, obstacle) in &found.obstacles {
-        out.line(format!("{target:15} {}", out.paint(Paint::Bad, &left_alone(path, obstacle, machine))));
-    }
+    rows(found, style, machine, out);
     for target in targets {
         for note in more(target) {
             out.line(out.paint(Paint::Warn, &format!("{:15} note: {note}", target.name)));
@@ -78,6 +70,19 @@ pub fn show(
         out.line(format!("run {}; `loom sync --undo` takes it back", run.id));
     } else if style == Style::Done && !targets.is_empty() {
         out.line("nothing was written");
+    }
+}
+
+/// What becomes of each file, and what is in the way.
+pub fn rows(found: &Survey, style: Style, machine: &Machine, out: &mut Out) {
+    // Of the many files of skills only those that are news.
+    let is_news =
+        |draft: &&Draft| draft.job.format != Format::Whole || draft.writes() || !draft.drift.is_empty();
+    for draft in found.drafts.iter().filter(is_news) {
+        file(draft, style, machine, out);
+    }
+    for (target, path, obstacle) in &found.obstacles {
+        out.line(format!("{target:15} {}", out.paint(Paint::Bad, &left_alone(path, obstacle, machine))));
     }
 }
 

@@ -209,13 +209,10 @@ impl Actor {
         };
         let nonce = row.id.split_once(':').map_or("", |(_, nonce)| nonce).to_owned();
         if !self.tasks.contains_key(&nonce) {
-            // On its stream the answer to the call may come later.
+            // The answer to its call may come later on its own stream, or came too late for its call.
+            let is_remote = |one: &Pending| one.server.is_some_and(|at| self.world.roles[at].remote);
             let begins = |one: &Pending| matches!(one.want, Want::NewTask) && one.nonce == nonce;
-            if self
-                .open
-                .values()
-                .any(|one| begins(one) && one.server.is_some_and(|at| self.world.roles[at].remote))
-            {
+            if self.open.values().any(|one| begins(one) && is_remote(one)) || self.faded.contains(&nonce) {
                 return;
             }
             self.differ("the state of a task that is not this client's");
