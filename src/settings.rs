@@ -120,6 +120,10 @@ impl Explain for SettingsError {
     fn kind(&self) -> Kind {
         Kind::Config
     }
+
+    fn hint(&self) -> Option<String> {
+        Some("loom check".into())
+    }
 }
 
 impl Settings {
@@ -129,24 +133,40 @@ impl Settings {
         paths: &Paths,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(Settings, Vec<String>), SettingsError> {
+        match Self::lenient(paths, env) {
+            (settings, warnings, None) => Ok((settings, warnings)),
+            (_, _, Some(error)) => Err(error),
+        }
+    }
+
+    /// As `load`; for what is wrong its default stands in.
+    pub fn lenient(
+        paths: &Paths,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> (Settings, Vec<String>, Option<SettingsError>) {
         let path = paths.config_file();
         let name = tilde(&path, paths.home());
         let text = match fs::read(&path) {
             Ok(bytes) => String::from_utf8(bytes)
-                .map_err(|_| SettingsError::Wrong(vec![format!("{name}: not UTF-8 text")]))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(SettingsError::Read { path: name, source }),
+                .map_err(|_| SettingsError::Wrong(vec![format!("{name}: not UTF-8 text")])),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(source) => Err(SettingsError::Read { path: name.clone(), source }),
         };
-        Self::from_text(&text, &name, paths.home(), env)
+        let (text, unread) = match text {
+            Ok(text) => (text, None),
+            Err(error) => (String::new(), Some(error)),
+        };
+        let (settings, warnings, wrong) = Self::from_text(&text, &name, paths.home(), env);
+        (settings, warnings, unread.or(wrong))
     }
 
-    /// As `load`, from the text of a file called `name`.
+    /// As `lenient`, from the text of a file called `name`.
     pub fn from_text(
         text: &str,
         name: &str,
         home: &Path,
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<(Settings, Vec<String>), SettingsError> {
+    ) -> (Settings, Vec<String>, Option<SettingsError>) {
         let written = file::read(text, name);
         let mut values = Values { env, values: written.values, mistakes: written.mistakes };
         let settings = Settings {
@@ -170,11 +190,10 @@ impl Settings {
             profiles: written.profiles,
             clients: written.clients.into_iter().map(|(name, path)| (name, below(&path, home))).collect(),
         };
-        if values.mistakes.is_empty() {
-            return Ok((settings, written.warnings));
-        }
         values.mistakes.sort_by_key(|mistake| mistake.offset);
-        Err(SettingsError::Wrong(values.mistakes.into_iter().map(|mistake| mistake.text).collect()))
+        let mistakes: Vec<String> = values.mistakes.into_iter().map(|mistake| mistake.text).collect();
+        let wrong = (!mistakes.is_empty()).then_some(SettingsError::Wrong(mistakes));
+        (settings, written.warnings, wrong)
     }
 }
 

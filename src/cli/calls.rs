@@ -61,7 +61,7 @@ pub fn run(args: CallsArgs, context: &Context, out: &mut Out) -> Result<Ending, 
     }
     match args.json {
         true => out.json(&json!({ "calls": past.calls })),
-        false => list(&past.calls, out)?,
+        false => list(&past.calls, &asked(&args), out)?,
     }
     Ok(Ending::Done)
 }
@@ -82,10 +82,18 @@ fn check(args: &CallsArgs) -> Result<(), Plain> {
     Err(Plain::new(Kind::Usage, text).hint("loom help calls"))
 }
 
-fn list(calls: &[Value], out: &mut Out) -> Result<(), Fault> {
+/// The options that leave calls out, as they were typed.
+fn asked(args: &CallsArgs) -> String {
+    let options = [("--server", &args.server), ("--client", &args.client)];
+    let given =
+        options.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", value.as_ref()?)));
+    given.collect()
+}
+
+fn list(calls: &[Value], asked: &str, out: &mut Out) -> Result<(), Fault> {
     let rows: Vec<Row> = calls.iter().map(read).collect::<Result<_, _>>()?;
     if rows.is_empty() {
-        out.line("no calls yet");
+        out.line(if asked.is_empty() { "no calls yet".to_owned() } else { format!("no calls match{asked}") });
         return Ok(());
     }
     let widths = Widths::of(&rows);

@@ -10,7 +10,7 @@ use crate::link::connect::{ConnectError, hello};
 use crate::link::holder::{Holder, holder};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::paths::{Paths, check_socket, tilde};
-use crate::settings::{Settings, process_env};
+use crate::settings::{Settings, SettingsError, process_env};
 use crate::wire::hello::Role;
 
 /// How long a running daemon may take to answer a hello or a question about itself.
@@ -38,15 +38,26 @@ pub struct Context {
 impl Context {
     /// Reads the settings; `socket` is `--socket`.
     pub fn load(socket: Option<&Path>) -> Result<Context, Fault> {
+        match Self::lenient(socket)? {
+            (context, None) => Ok(context),
+            (_, Some(wrong)) => Err(wrong.into()),
+        }
+    }
+
+    /// As `load`, for what has to work with settings that are wrong too: their defaults stand in for them.
+    pub fn lenient(socket: Option<&Path>) -> Result<(Context, Option<SettingsError>), Fault> {
         let env = process_env();
         let paths = Paths::new(env("HOME").map(PathBuf::from))?;
-        let (settings, _) = Settings::load(&paths, &env)?;
+        let (settings, _, wrong) = Settings::lenient(&paths, &env);
         // A working directory that was removed matters only to who needs it.
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let mut context = Context { socket: settings.socket.clone(), paths, settings, cwd };
         context.socket = context.absolute(socket.unwrap_or(&context.socket));
-        check_socket(&context.socket)?;
-        Ok(context)
+        match (check_socket(&context.socket), wrong) {
+            (Ok(()), wrong) => Ok((context, wrong)),
+            (Err(_), Some(wrong)) => Err(wrong.into()),
+            (Err(error), None) => Err(error.into()),
+        }
     }
 
     /// `path` as seen from the working directory; a leading `~/` is the home folder, as where a shell left it.

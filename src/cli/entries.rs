@@ -11,10 +11,22 @@ use crate::cli::out::Out;
 use crate::cli::registry::text::{File, server};
 use crate::cli::reload;
 use crate::fault::{Fault, Kind, Plain};
-use crate::registry::mask::is_secret;
+use crate::registry::finding::clip;
+use crate::registry::mask::{args_have_secret, bare, has_secret, user_info};
+use crate::registry::name::ServerName;
+use crate::registry::template::{Reference, references};
 use crate::sync::format::Format;
 
 pub fn add(args: AddArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
+    if let Err(why) = ServerName::parse(&args.name) {
+        let text = format!(
+            "the server name `{}` {why}: it is of 1 to {} letters, digits, `_` and `-`, without `__`, and with \
+             neither `_` nor `-` at an end",
+            clip(&args.name),
+            ServerName::LONGEST
+        );
+        return Err(Plain::new(Kind::Usage, text).into());
+    }
     let spec = spec(&args)?;
     let file = File::in_force(args.registry.as_deref(), context)?;
     if file.registry.server(&args.name).is_some() {
@@ -62,12 +74,14 @@ fn spec(args: &AddArgs) -> Result<Map<String, Value>, Plain> {
     let mut spec = Map::new();
     match (args.command.split_first(), &args.url) {
         (Some((command, rest)), None) if args.header.is_empty() => {
+            refuse_secrets_in(&args.command)?;
             spec.insert("command".into(), json!(command));
             if !rest.is_empty() {
                 spec.insert("args".into(), json!(rest));
             }
         }
         (None, Some(url)) if args.env.is_empty() => {
+            refuse_secrets_of(url)?;
             spec.insert("url".into(), json!(url));
         }
         (None, None) => {
@@ -89,12 +103,38 @@ fn spec(args: &AddArgs) -> Result<Map<String, Value>, Plain> {
     Ok(spec)
 }
 
+/// A command line can be read by every process of the machine.
+fn refuse_secrets_in(command: &[String]) -> Result<(), Plain> {
+    let refers =
+        |arg: &String| references(arg).iter().any(|reference| matches!(reference, Reference::Secret(_)));
+    if command.iter().any(refers) || args_have_secret(command) {
+        let text = "a secret must not stand in a command line, which every process can read";
+        return Err(Plain::new(Kind::Usage, text)
+            .hint("loom secrets set NAME, then --env 'NAME=${secret:NAME}', where the server takes it so"));
+    }
+    Ok(())
+}
+
+fn refuse_secrets_of(url: &str) -> Result<(), Plain> {
+    if user_info(&bare(url)).is_some() {
+        let text = "the URL must not hold a user name or password";
+        return Err(Plain::new(Kind::Usage, text)
+            .hint("loom secrets set NAME, then --header 'Authorization=Bearer ${secret:NAME}'"));
+    }
+    if has_secret("", url) {
+        let text = "a secret seems to stand in the URL; it would stand in the registry for all to read";
+        return Err(Plain::new(Kind::Usage, text)
+            .hint("loom secrets set NAME, then ${secret:NAME} in its place in the URL"));
+    }
+    Ok(())
+}
+
 /// `NAME=VALUE`; a secret is not to stand in a file as it is.
 fn pair(option: &str, pair: &str) -> Result<(String, Value), Plain> {
     let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(Plain::new(Kind::Usage, format!("{option} takes NAME=VALUE")));
     };
-    if is_secret(name) && !value.contains("${") && !value.is_empty() {
+    if has_secret(name, value) {
         let text =
             format!("{name} looks like a secret; its value would stand in the registry for all to read");
         return Err(Plain::new(Kind::Usage, text)

@@ -29,7 +29,7 @@ use crate::upstream::child::{Launch, find_program};
 pub fn run(args: ExecArgs, context: Context) -> Result<Ending, Fault> {
     let flag = args.registry.as_deref().map(|path| context.absolute(path));
     let file = for_service(flag.as_deref(), &context.paths)?;
-    let registry = refuse_errors(read(&file.path, context.paths.home())?, &context.show(&file.path))?;
+    let registry = refuse_errors(read(&file, context.paths.home())?, &context.show(&file.path))?;
     let server = server(&args.name, &registry, &file, &context)?;
     let spec = server.spec_for(args.agent_hint.as_deref());
     let launch = launch(server, &spec, &registry, Desk::open(context)?)?;

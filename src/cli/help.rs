@@ -47,7 +47,8 @@ pub fn overview(top: &CommandInfoWithArgs) -> String {
     }
     text.push_str(
         "\n`loom help VERB` tells more, `loom help exit-codes` what the codes mean.\n\
-         New here: `loom start`, then `loom status`.\n",
+         New here: `loom import` takes over what your clients have, `loom add NAME -- COMMAND` adds a server;\n\
+         then `loom start` and `loom status`.\n",
     );
     text
 }

@@ -36,7 +36,7 @@ mod uninstall;
 mod values;
 mod version;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FromArgs};
 
@@ -44,9 +44,9 @@ use crate::cli::args::{Top, Verb};
 use crate::cli::context::Context;
 use crate::cli::normalise::{Request, normalise};
 use crate::cli::out::Out;
-use crate::fault::{Fault, Kind, Plain};
+use crate::fault::{Fault, Kind, Plain, report};
 use crate::servers::BUILTINS;
-use crate::settings::process_env;
+use crate::settings::{SettingsError, process_env};
 
 /// How a command ended that has already said everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +135,20 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Secrets(args) => return secrets::run(args, socket.as_deref(), out),
         _ => {}
     }
+    // What ends a daemon, and what a client's user has of loom, do not depend on a file without mistakes.
+    if matches!(verb, Verb::Stop(_) | Verb::Proxy(_)) {
+        let (context, wrong) = Context::lenient(socket.as_deref())?;
+        return match verb {
+            Verb::Proxy(args) => proxy::run(args, context, wrong),
+            _ => {
+                wrong.iter().for_each(warn);
+                stop::run(&context, out)
+            }
+        };
+    }
     let context = Context::load(socket.as_deref())?;
     match verb {
         Verb::Start(args) => start::start(args, &context, out),
-        Verb::Stop(_) => stop::run(&context, out),
         Verb::Restart(args) => start::restart(args, &context, out),
         Verb::Status(args) => status::run(args, &context, out),
         Verb::Reload(args) => reload::run(args, &context, out),
@@ -157,13 +167,24 @@ fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
         Verb::Registry(args) => registry::run(args, &context, out),
         Verb::Install(_) => install::run(&context, out),
         Verb::Uninstall(args) => uninstall::run(args, &context, out),
-        Verb::Proxy(args) => proxy::run(args, context),
         Verb::Exec(args) => exec::run(args, context),
         Verb::Daemon(args) => daemon::run(args, context),
-        Verb::Version(_) | Verb::Completions(_) | Verb::Mcp(_) | Verb::Check(_) | Verb::Secrets(_) => {
-            unreachable!("handled above, without a context")
-        }
+        Verb::Version(_)
+        | Verb::Completions(_)
+        | Verb::Mcp(_)
+        | Verb::Check(_)
+        | Verb::Secrets(_)
+        | Verb::Stop(_)
+        | Verb::Proxy(_) => unreachable!("handled above"),
     }
+}
+
+/// Says on standard error which settings are wrong and do not count.
+fn warn(wrong: &SettingsError) {
+    let text = report(wrong);
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // A standard error that is gone hears no warnings.
+    let _ = write!(std::io::stderr(), "warning: the defaults stand in for what is wrong: {text}");
 }
 
 #[cfg(test)]

@@ -3,13 +3,21 @@
 use crate::cli::Ending;
 use crate::cli::args::ProxyArgs;
 use crate::cli::context::Context;
+use crate::cli::warn;
 use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
 use crate::paths::tilde;
 use crate::proxy::{self, Options};
+use crate::settings::SettingsError;
 
-pub fn run(args: ProxyArgs, context: Context) -> Result<Ending, Fault> {
-    check_profile(args.tool_profile.as_deref(), &context)?;
+/// `wrong` settings end it only where the profile that was asked for is lost with them: a daemon that runs serves all
+/// the same, and one that cannot be started says why in every answer.
+pub fn run(args: ProxyArgs, context: Context, wrong: Option<SettingsError>) -> Result<Ending, Fault> {
+    match (check_profile(args.tool_profile.as_deref(), &context), wrong) {
+        (Ok(()), wrong) => wrong.iter().for_each(warn),
+        (Err(_), Some(wrong)) => return Err(wrong.into()),
+        (Err(unknown), None) => return Err(unknown.into()),
+    }
     let Context { paths, settings, socket, cwd } = context;
     let max_tools = args.max_tools.map(|limit| limit.0).filter(|limit| *limit > 0);
     let options = Options {

@@ -11,7 +11,7 @@ use crate::cli::args::registry::{RegistryArgs, RegistryUseArgs, RegistryVerb, Re
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::server_table::counted;
-use crate::fault::{Fault, Kind, Plain};
+use crate::fault::{Explain, Fault, Kind, Plain};
 use crate::file::replace;
 use crate::paths::tilde;
 use crate::registry::Registry;
@@ -27,22 +27,20 @@ pub fn run(args: RegistryArgs, context: &Context, out: &mut Out) -> Result<Endin
     }
 }
 
-/// Reads and parses the registry at `path`; `home` is the user's home folder.
-pub fn read(path: &Path, home: &Path) -> Result<Parsed, Plain> {
-    let shown = tilde(path, home);
-    let bytes = find::read(path).map_err(|error| {
-        Plain::new(
-            Kind::Config,
-            match error {
-                FindError::Absent { .. } => format!("there is no registry at {shown}"),
-                FindError::Read { source, .. } => format!("cannot read {shown}: {source}"),
-                FindError::NotAFile { .. } => format!("cannot read {shown}: it is not a regular file"),
-                other => other.to_string(),
-            },
-        )
+/// Reads and parses a registry; `home` is the user's home folder.
+pub fn read(found: &Found, home: &Path) -> Result<Parsed, Plain> {
+    let shown = tilde(&found.path, home);
+    let bytes = find::read(found).map_err(|error| {
+        let text = match &error {
+            FindError::Absent { .. } => format!("there is no registry at {shown}"),
+            FindError::Read { source, .. } => format!("cannot read {shown}: {source}"),
+            FindError::NotAFile { .. } => format!("cannot read {shown}: it is not a regular file"),
+            other => other.to_string(),
+        };
+        error.hint().into_iter().fold(Plain::new(Kind::Config, text), Plain::hint)
     })?;
     let builtins: Vec<&str> = BUILTINS.iter().map(|builtin| builtin.name).collect();
-    Ok(parse_bytes(&bytes, path, home, &builtins))
+    Ok(parse_bytes(&bytes, &found.path, home, &builtins))
 }
 
 /// The registry, or a fault that names all its errors; `shown` is its path for people.
@@ -118,7 +116,8 @@ fn use_path(path: &Path, context: &Context, out: &mut Out) -> Result<(), Fault> 
     let Some(line) = line else {
         return Err(Plain::new(Kind::Usage, "a registry's path must be one line of UTF-8").into());
     };
-    let registry = refuse_errors(read(&path, context.paths.home())?, &context.show(&path))?;
+    let found = Found { path: path.clone(), source: Source::Flag };
+    let registry = refuse_errors(read(&found, context.paths.home())?, &context.show(&path))?;
     context.state_dir()?;
     let choice = context.paths.registry_choice();
     replace(&choice, format!("{line}\n").as_bytes(), 0o600).map_err(|error| {

@@ -88,7 +88,7 @@ pub struct Ready {
 /// Checks the registry and records this shell's environment.
 pub fn prepare(context: &Context, registry: Option<&Path>, verb: &str) -> Result<Ready, Fault> {
     let found = for_service(registry, &context.paths)?;
-    let parsed = read(&found.path, context.paths.home())?;
+    let parsed = read(&found, context.paths.home())?;
     let registry = refuse_errors(parsed, &context.show(&found.path))?;
     record(context, recordable(&process_environment(), &registry), verb)?;
     Ok(Ready { shown: context.show(&found.path), servers: registry.servers.len() as u64 })

@@ -72,7 +72,7 @@ fn shown(error: &dyn std::error::Error) -> String {
 pub fn load(context: &Context) -> Result<Loaded, LoadError> {
     let found =
         find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
-    let bytes = find::read(&found.path).map_err(LoadError::Find)?;
+    let bytes = find::read(&found).map_err(LoadError::Find)?;
     let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
     let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
     for finding in parsed.findings.iter().filter(|finding| finding.level == Level::Warning) {

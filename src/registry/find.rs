@@ -51,6 +51,17 @@ impl Source {
     }
 }
 
+impl Found {
+    /// What helps when there is no such file.
+    pub fn remedy(&self) -> String {
+        match self.source {
+            Source::Chosen => "loom registry use --home".into(),
+            Source::Flag => format!("loom add NAME --registry {} -- COMMAND", self.path.display()),
+            Source::Workspace | Source::Home => "loom add NAME -- COMMAND".into(),
+        }
+    }
+}
+
 /// No registry can be found or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
@@ -58,8 +69,9 @@ pub enum FindError {
     ReadChoice { path: PathBuf, source: io::Error },
     #[error("the choice in {} is not an absolute path", path.display())]
     BadChoice { path: PathBuf },
+    /// With what makes one, or leads away from there.
     #[error("there is no registry at {}", path.display())]
-    Absent { path: PathBuf },
+    Absent { path: PathBuf, remedy: String },
     #[error("the registry {} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("the registry {} is not a file", path.display())]
@@ -76,7 +88,8 @@ impl Explain for FindError {
             FindError::ReadChoice { .. } | FindError::BadChoice { .. } => {
                 Some("loom registry use PATH".into())
             }
-            FindError::Absent { .. } | FindError::Read { .. } | FindError::NotAFile { .. } => None,
+            FindError::Absent { remedy, .. } => Some(remedy.clone()),
+            FindError::Read { .. } | FindError::NotAFile { .. } => None,
         }
     }
 }
@@ -144,9 +157,10 @@ pub fn rivals(found: &Found, cwd: &Path, paths: &Paths) -> Vec<Found> {
 }
 
 /// The bytes of a registry file, at most one more than a registry may have. Refuses what is not a file.
-pub fn read(path: &Path) -> Result<Vec<u8>, FindError> {
+pub fn read(found: &Found) -> Result<Vec<u8>, FindError> {
+    let path = found.path.as_path();
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => FindError::Absent { path: path.into() },
+        io::ErrorKind::NotFound => FindError::Absent { path: path.into(), remedy: found.remedy() },
         _ => FindError::Read { path: path.into(), source },
     };
     if !fs::metadata(path).map_err(failed)?.is_file() {
@@ -328,9 +342,18 @@ mod tests {
     #[test]
     fn reading_tells_absent_from_not_a_file() {
         let machine = machine(&[HOME]);
-        assert_eq!(read(&machine.paths.registry_file()).unwrap(), b"servers: []\n");
-        assert!(matches!(read(&machine.cwd()), Err(FindError::NotAFile { .. })));
-        assert!(matches!(read(&machine.cwd().join("x")), Err(FindError::Absent { .. })));
+        let read = |path: PathBuf, source| read(&Found { path, source });
+        assert_eq!(read(machine.paths.registry_file(), Source::Home).unwrap(), b"servers: []\n");
+        assert!(matches!(read(machine.cwd(), Source::Flag), Err(FindError::NotAFile { .. })));
+        for (source, want) in [
+            (Source::Home, "loom add NAME -- COMMAND"),
+            (Source::Chosen, "loom registry use --home"),
+            (Source::Flag, "loom add NAME --registry /none -- COMMAND"),
+        ] {
+            let error = read("/none".into(), source).unwrap_err();
+            assert!(matches!(error, FindError::Absent { .. }), "{error}");
+            assert_eq!(error.hint().as_deref(), Some(want));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::nearest::nearest;
+use crate::registry::mask::masked;
 
 /// A position in a text file; both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,10 @@ impl Report {
         self.add(Level::Warning, place, path, text.into(), None);
     }
 
+    pub fn warning_hint(&mut self, place: Place, path: &str, text: impl Into<String>, hint: &str) {
+        self.add(Level::Warning, place, path, text.into(), Some(hint.into()));
+    }
+
     /// Warns of a word that is not one of `known`, naming the one that was probably meant.
     pub fn unknown(&mut self, place: Place, path: &str, what: &str, word: &str, known: &[&str]) {
         let hint = if self.is_full() { None } else { did_you_mean(word, known) };
@@ -131,9 +136,10 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
     nearest(word, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// `text` short enough for a message, control characters shown as escapes.
+/// `text` short enough for a message, control characters shown as escapes, what looks secret hidden.
 pub fn clip(text: &str) -> String {
     const SHOWN: usize = 60;
+    let text = masked(text);
     let mut shown: String = text.chars().take(SHOWN).flat_map(shown_char).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::{Explain, Kind};
 use crate::registry::find::{existing, rebase};
+use crate::registry::mask::masked_url;
 use crate::registry::spec::{Launch, Spec};
 use crate::registry::template::{Missing, Scope, expand, expand_visible};
 use crate::registry::{Registry, Server};
@@ -124,7 +125,7 @@ pub fn resolve(
 fn elsewhere(address: Address, server: String, url: &str) -> Result<Resolved, LaunchError> {
     let known = ["http://", "https://"].iter().any(|scheme| address.url.expose().starts_with(scheme));
     if !known {
-        return Err(LaunchError::Url { server, url: url.to_owned() });
+        return Err(LaunchError::Url { server, url: masked_url(url) });
     }
     let texts = address.headers.iter().map(|(_, value)| value);
     if texts.chain([&address.url]).any(|text| text.expose().contains(['\0', '\r', '\n'])) {

@@ -53,11 +53,37 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
+/// A URL with whoever it names as the user, all of its query, and what else looks secret hidden.
+pub fn masked_url(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, ""), |(address, _)| (address, "?"));
+    let hidden = if query.is_empty() { "" } else { HIDDEN };
+    match user_info(address) {
+        Some(user) => {
+            let (before, after) = (&address[..user.start], &address[user.end..]);
+            format!("{before}{HIDDEN}{}{query}{hidden}", masked(after))
+        }
+        None => format!("{}{query}{hidden}", masked(address)),
+    }
+}
+
+/// Where a URL names a user, with a password or without one.
+pub fn user_info(url: &str) -> Option<Range<usize>> {
+    let start = url.find("://")? + 3;
+    let authority = url[start..].split(['/', '?', '#', '\\']).next()?;
+    authority.rfind('@').map(|end| start..start + end)
+}
+
 /// Whether a template, as the value of `name`, has a secret in it that is more than a reference to one.
 pub fn has_secret(name: &str, template: &str) -> bool {
     let is_literal = pieces(template).iter().all(|piece| matches!(piece, Ok(Piece::Text(_))));
     let bare = bare(template);
     !template.is_empty() && is_literal && is_secret(name) || masked(&bare) != bare
+}
+
+/// Whether a secret stands among arguments as it is: behind a flag, in a URL, or by its form.
+pub fn args_have_secret(args: &[String]) -> bool {
+    let line = args.iter().map(|arg| bare(arg)).collect::<Vec<_>>().join(" ");
+    masked(&line) != line
 }
 
 /// The name of a scheme before a secret, with its blank: `Bearer ` of `Bearer abc`.
@@ -143,15 +169,22 @@ fn word_end(text: &str, start: usize) -> usize {
     text[start..].find(ends).map_or(text.len(), |end| start + end)
 }
 
-/// The password in a URL whose authority begins at a place.
+/// The password in a URL whose authority begins at a place; on the web a user alone is one, too.
 fn password_of(text: &str, at: usize) -> Option<Range<usize>> {
     let authority = text[at..]
         .split(|char: char| matches!(char, '/' | '?' | '#' | '"') || char.is_whitespace())
         .next()?;
     let (user, _) = authority.rsplit_once('@')?;
-    let (name, password) = user.split_once(':')?;
-    let start = at + name.len() + 1;
-    Some(start..start + password.len())
+    match user.split_once(':') {
+        Some((name, password)) => {
+            let start = at + name.len() + 1;
+            Some(start..start + password.len())
+        }
+        None => {
+            let web = ["http://", "https://", "ws://", "wss://"];
+            web.iter().any(|scheme| text[..at].ends_with(scheme)).then_some(at..at + user.len())
+        }
+    }
 }
 
 fn known_secret(text: &str, at: usize) -> Option<Range<usize>> {
@@ -171,6 +204,7 @@ mod tests {
             ("curl -H 'Authorization: Bearer abc.def' x", "curl -H 'Authorization: Bearer ***' x"),
             ("https://h/?a=1&access_token=abc&b=2", "https://h/?a=1&access_token=***&b=2"),
             ("postgres://me:pw@db/x and http://h:80/a@b", "postgres://me:***@db/x and http://h:80/a@b"),
+            ("https://abc@h/ and ssh://git@h/", "https://***@h/ and ssh://git@h/"),
             ("GITHUB_TOKEN=abc make", "GITHUB_TOKEN=*** make"),
             ("TOKEN = \"a b\"", "TOKEN = \"***\""),
             (r#"{"password": "a b", "x": "y"}"#, r#"{"password": "***", "x": "y"}"#),
@@ -189,6 +223,19 @@ mod tests {
             (r#"TOKEN: "${secret:T}abc""#, r#"TOKEN: "***""#),
         ] {
             assert_eq!(masked(given), want);
+        }
+    }
+
+    #[test]
+    fn a_url_shows_where_it_leads_only() {
+        for (given, want) in [
+            ("htp://u:pw@h/p?token=abc&x=y", "htp://***@h/p?***"),
+            ("https://abc@h", "https://***@h"),
+            ("https://h/ghp_0123456789abcdef01#x", "https://h/***"),
+            ("https://h:8/a@b", "https://h:8/a@b"),
+            ("h?x", "h?***"),
+        ] {
+            assert_eq!(masked_url(given), want);
         }
     }
 
@@ -213,6 +260,7 @@ mod tests {
         #[test]
         fn never_panics(text in ".{0,80}") {
             masked(&text);
+            masked_url(&text);
         }
     }
 }

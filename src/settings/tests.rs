@@ -6,7 +6,10 @@ const NONE: &dyn Fn(&str) -> Option<String> = &|_| None;
 
 fn load(text: &str, env: &[(&str, &str)]) -> Result<(Settings, Vec<String>), String> {
     let get = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-    Settings::from_text(text, "config.toml", Path::new("/home/u"), &get).map_err(|error| error.to_string())
+    match Settings::from_text(text, "config.toml", Path::new("/home/u"), &get) {
+        (settings, warnings, None) => Ok((settings, warnings)),
+        (_, _, Some(wrong)) => Err(wrong.to_string()),
+    }
 }
 
 fn defaults() -> Settings {
@@ -166,6 +169,16 @@ fn a_file_that_cannot_be_read_is_an_error() {
     let error = Settings::load(&paths, NONE).unwrap_err();
     assert_eq!(error.to_string(), "~/.config/loom/config.toml cannot be read");
     assert_eq!(error.kind(), Kind::Config);
+}
+
+#[test]
+fn what_is_right_counts_beside_what_is_wrong() {
+    let text = "socket = \"/s\"\nlist_wait = \"soon\"\n";
+    let (settings, _, wrong) = Settings::from_text(text, "c", Path::new("/home/u"), NONE);
+    assert_eq!((settings.socket.as_path(), settings.list_wait), (Path::new("/s"), defaults().list_wait));
+    let wrong = wrong.unwrap();
+    assert!(wrong.to_string().starts_with("c:2:13: list_wait: "), "{wrong}");
+    assert_eq!(wrong.hint().as_deref(), Some("loom check"));
 }
 
 proptest::proptest! {

@@ -300,3 +300,52 @@ fn the_file_that_is_in_force_is_the_one_that_is_watched() {
     home.loom_ok(&["reload"]);
     follows(&behind, "home-again");
 }
+
+#[test]
+fn who_is_new_is_led_to_the_first_server() {
+    let home = TestHome::new();
+    for line in ["start", "restart", "tools call echo__echo {}"] {
+        let (code, _, err) = run(&home, line);
+        assert_eq!(code, 78, "{line}: {err}");
+        assert!(err.contains("there is no registry at "), "{line}: {err}");
+        assert!(err.ends_with("hint:  loom add NAME -- COMMAND\n"), "{line}: {err}");
+    }
+    let overview = run(&home, "help").1;
+    assert!(
+        overview.contains("New here: `loom import`") && overview.contains("`loom add NAME"),
+        "{overview}"
+    );
+    let own = home.path().join("own.yaml");
+    fs::write(&own, "servers: []\n").expect("the home can be written");
+    home.loom_ok(&["registry", "use", own.to_str().expect("UTF-8")]);
+    fs::remove_file(&own).expect("it is there");
+    let (code, _, err) = run(&home, "start");
+    assert!(code == 78 && err.ends_with("hint:  loom registry use --home\n"), "{err}");
+    assert!(run(&home, "check").1.contains("loom registry use --home"));
+}
+
+#[test]
+fn settings_that_are_wrong_keep_nobody_from_stopping_or_calling() {
+    let home = home();
+    home.loom_ok(&["start"]);
+    let config = home.config_dir().join("config.toml");
+    fs::write(&config, "list_wait = \n").expect("the home can be written");
+    let (code, _, err) = run(&home, "status");
+    assert!(code == 78 && err.contains("config.toml:1:") && err.ends_with("hint:  loom check\n"), "{err}");
+    let mut client = home.proxy(&[]);
+    client.initialize();
+    assert_eq!(client.call_text("echo__echo", json!({"message": "x"})), "x");
+    drop(client);
+    let (code, out, err) = run(&home, "stop");
+    assert!(code == 0 && out.starts_with("stopped loomd"), "{out}{err}");
+    assert!(err.starts_with("warning: ") && err.contains("config.toml:1:"), "{err}");
+
+    // Without a daemon every request is told why there is none.
+    let home = self::home();
+    fs::write(home.config_dir().join("config.toml"), "list_wait = \n").expect("the home can be written");
+    let mut client = home.proxy(&[]);
+    client.initialize();
+    let id = client.begin_call("echo__echo", json!({}));
+    let error = client.failure(id);
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("config.toml:1:")), "{error}");
+}

@@ -58,6 +58,15 @@ fn the_first_server_makes_the_registry() {
 }
 
 #[test]
+fn what_others_wrote_on_one_line_is_in_nobodys_way() {
+    let home = TestHome::new();
+    let others = "servers:\n- {name: one, common: {builtin: echo}}\n";
+    home.registry(&format!("{others}- name: three\n  common: {{ builtin: echo }}\n"));
+    home.loom_ok(&["remove", "three"]);
+    assert_eq!(text(&home), others);
+}
+
+#[test]
 fn a_running_daemon_has_it_at_once() {
     let home = TestHome::new();
     home.registry(REGISTRY);
@@ -77,7 +86,16 @@ fn what_would_be_wrong_is_refused_and_nothing_is_written() {
         (&["add", "new", "--url", "https://h/", "--", "x"], 2),
         (&["add", "new", "--env", "API_KEY=abc", "--", "x"], 2),
         (&["add", "new", "--env", "novalue", "--", "x"], 2),
-        (&["add", "a__b", "--", "x"], 78),
+        (&["add", "a__b", "--", "x"], 2),
+        (&["add", "bad name", "--", "x"], 2),
+        (&["add", "new", "--", "x", "--token", "abc"], 2),
+        (&["add", "new", "--", "x", "--token=abc"], 2),
+        (&["add", "new", "--", "x", "postgres://u:pw@h/d"], 2),
+        (&["add", "new", "--", "x", "--token", "${secret:T}"], 2),
+        (&["add", "new", "--env", "DATABASE_URL=postgres://u:pw@h/d", "--", "x"], 2),
+        (&["add", "new", "--url", "https://u:pw@h/"], 2),
+        (&["add", "new", "--url", "https://u@h/"], 2),
+        (&["add", "new", "--url", "https://h/?token=abc"], 2),
         (&["remove", "ecko"], 2),
         (&["disable", "nobody"], 2),
     ] {

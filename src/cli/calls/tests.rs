@@ -28,8 +28,9 @@ fn calls_as_a_table() {
         call(json!({ "outcome": "tool_error", "bytes_out": 5_000_000 })),
     ];
     let mut out = Out::new(false, false);
-    list(&calls, &mut out).unwrap();
-    list(&[], &mut out).unwrap();
+    list(&calls, "", &mut out).unwrap();
+    list(&[], "", &mut out).unwrap();
+    list(&[], " --client nope", &mut out).unwrap();
     insta::assert_snapshot!(out.text(), @r"
     TIME           CLIENT  SERVER  TOOL           WAITED    SERVED     TOTAL         IN        OUT  RESULT
     00:00:00.123Z  claude  files   read_file     0.00 ms     12 ms     12 ms      180 B    2.1 KiB  ok
@@ -38,6 +39,7 @@ fn calls_as_a_table() {
     00:00:00.123Z  claude  -       a�[2Jb        0.00 ms     12 ms     12 ms      180 B    2.1 KiB  refused TOOL_NOT_FOUND
     00:00:00.123Z  claude  files   read_file     0.00 ms     12 ms     12 ms      180 B    4.8 MiB  tool error
     no calls yet
+    no calls match --client nope
     ");
 }
 

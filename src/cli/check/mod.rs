@@ -30,7 +30,7 @@ use crate::fault::{Explain, Fault, Kind, report};
 use crate::link::client::Client;
 use crate::link::connect::hello;
 use crate::paths::{Paths, tilde};
-use crate::registry::find::{Found, for_home, for_person, for_service, rivals, skills_for};
+use crate::registry::find::{Found, Source, for_home, for_person, for_service, rivals, skills_for};
 use crate::registry::finding::{Finding, Level};
 use crate::settings::{Settings, process_env};
 use crate::wire::hello::Role;
@@ -182,15 +182,18 @@ fn look_at_registries(report: &mut Report, flag: Option<&Path>, cwd: &Path, path
 }
 
 fn look(report: &mut Report, found: Found, reader: &'static str, home: &Path) {
-    match read(&found.path, home) {
+    match read(&found, home) {
         Ok(parsed) => {
             let servers = parsed.registry.map_or(0, |registry| registry.servers.len() as u64);
             report.registries.push(Examined { found, reader, servers, findings: parsed.findings });
         }
         Err(error) => {
-            let text = one_text(&error);
+            let text = error.to_string();
             report.troubles.push(match found.path.exists() {
                 true => Trouble::error("registry", "", text),
+                false if found.source == Source::Chosen => {
+                    Trouble::error("registry", "", text).command(["loom", "registry", "use", "--home"])
+                }
                 false => Trouble::error(clients::NO_REGISTRY, "", text)
                     .advice("loom add NAME -- COMMAND ARGS… makes it"),
             });
@@ -217,7 +220,9 @@ fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &
 
 fn one_text(fault: &dyn Explain) -> String {
     let text = report(fault);
-    text.trim_end().trim_start_matches("error: ").to_owned()
+    // This is what it leads to.
+    let text = text.trim_end().trim_end_matches("\nhint:  loom check");
+    text.trim_start_matches("error: ").to_owned()
 }
 
 fn render(report: &Report, home: &Path, out: &mut Out) {

@@ -86,7 +86,8 @@ fn overview_page() {
       version      print the version, and with --json what this build is made of
 
     `loom help VERB` tells more, `loom help exit-codes` what the codes mean.
-    New here: `loom start`, then `loom status`.
+    New here: `loom import` takes over what your clients have, `loom add NAME -- COMMAND` adds a server;
+    then `loom start` and `loom status`.
     ");
 }
 

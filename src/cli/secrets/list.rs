@@ -8,7 +8,7 @@ use super::{Desk, needs, sources};
 use crate::cli::Ending;
 use crate::cli::args::secrets::ListArgs;
 use crate::cli::out::{Out, Paint};
-use crate::fault::Fault;
+use crate::fault::{Explain, Fault, Kind};
 use crate::registry::Registry;
 use crate::secrets::{Source, Trouble, chain, file};
 
@@ -29,20 +29,22 @@ pub fn run(args: ListArgs, desk: &mut Desk, out: &mut Out) -> Result<Ending, Fau
         }
         return Ok(Ending::Done);
     }
-    let (rows, troubles) = rows(desk);
+    let (rows, troubles, refused) = rows(desk);
     match args.json {
         true => out.json(&to_json(&rows, &troubles)),
         false => render(&rows, &troubles, out),
     }
-    Ok(Ending::Done)
+    Ok(refused.map_or(Ending::Done, Ending::With))
 }
 
-fn rows(desk: &Desk) -> (Vec<Row>, Vec<Trouble>) {
+/// Also what could not be asked, and the kind of it where that is the file: then the list lacks what is in there.
+fn rows(desk: &Desk) -> (Vec<Row>, Vec<Trouble>, Option<Kind>) {
     let users = desk.registry().map(|registry| needs::users(&registry, &desk.env)).unwrap_or_default();
     let known = chain::known(&desk.place);
     let asked: BTreeSet<String> = users.keys().chain(&known).cloned().collect();
     let mut found: BTreeMap<String, Vec<Source>> = BTreeMap::new();
     let mut troubles = Vec::new();
+    let mut refused = None;
     for source in [Source::Keychain, Source::OnePassword] {
         match chain::ask(&desk.place, source, &asked) {
             Some(Ok(values)) => {
@@ -56,7 +58,10 @@ fn rows(desk: &Desk) -> (Vec<Row>, Vec<Trouble>) {
         Ok(values) => {
             values.keys().for_each(|name| found.entry(name.clone()).or_default().push(Source::File))
         }
-        Err(error) => troubles.push(chain::file_trouble(&error)),
+        Err(error) => {
+            refused = Some(error.kind());
+            troubles.push(chain::file_trouble(&error));
+        }
     }
     if troubles.iter().any(|trouble| trouble.source == Source::Keychain) {
         known.iter().for_each(|name| found.entry(name.clone()).or_default().insert(0, Source::Keychain));
@@ -67,14 +72,14 @@ fn rows(desk: &Desk) -> (Vec<Row>, Vec<Trouble>) {
         sources: found.get(name).cloned().unwrap_or_default(),
         users: users.get(name).cloned().unwrap_or_default(),
     };
-    (names.into_iter().map(row).collect(), troubles)
+    (names.into_iter().map(row).collect(), troubles, refused)
 }
 
 impl Desk {
     /// The registry that the daemon reads, when there is one without errors.
     pub fn registry(&self) -> Option<Registry> {
         let found = crate::registry::find::for_service(None, &self.context.paths).ok()?;
-        crate::cli::registry::read(&found.path, self.context.paths.home()).ok()?.registry
+        crate::cli::registry::read(&found, self.context.paths.home()).ok()?.registry
     }
 }
 

@@ -24,13 +24,13 @@ use crate::cli::args::secrets::{SecretsArgs, SecretsVerb};
 use crate::cli::check::servers::Needs;
 use crate::cli::context::{ANSWER_WAIT, Context};
 use crate::cli::out::{Out, Paint};
-use crate::fault::{Fault, Kind, Plain};
+use crate::fault::{Explain, Fault, Kind, Plain};
 use crate::link::start::own_executable;
 use crate::paths::Paths;
 use crate::secrets::place::{Keys, Place, check_owner, forbid_core_files};
 use crate::secrets::sealed::Holder;
 use crate::secrets::wrap::Cache;
-use crate::secrets::{chain, file};
+use crate::secrets::{Source, Trouble, chain, file};
 use crate::settings::{process_env, process_environment};
 
 pub fn run(args: SecretsArgs, socket: Option<&Path>, out: &mut Out) -> Result<Ending, Fault> {
@@ -118,9 +118,23 @@ pub fn with_needs(context: &Context, mut look: impl FnMut(&Needs<'_>, &[Lack])) 
     let Some(registry) = desk.registry() else { return };
     // Also what this shell has: it may be nowhere else.
     let names: BTreeSet<String> = needs::users(&registry, &BTreeMap::new()).into_keys().collect();
-    let found = chain::find(&desk.place, &names);
+    let mut found = chain::find(&desk.place, &names);
+    if !found.troubles.iter().any(|trouble| trouble.source == Source::File) {
+        found.troubles.extend(damage(&desk.place));
+    }
     let lacks = needs::lacks(&registry, &desk.env, &found, context.paths.home());
     look(&Needs { context, registry: &registry, env: &desk.env, found: &found }, &lacks);
+}
+
+/// What is wrong with the file, used or not. A key that only the keychain has is not asked for.
+fn damage(place: &Place) -> Option<Trouble> {
+    let error = match file::holder(place) {
+        Ok(None | Some(Holder::Keychain)) => return None,
+        Ok(Some(_)) => file::read(place).err()?,
+        Err(error) => error,
+    };
+    // That it is locked matters only to who needs what is in it.
+    (error.kind() == Kind::Config).then(|| chain::file_trouble(&error))
 }
 
 /// Deletes every secret from the keychain that loom put there. The files are the caller's.

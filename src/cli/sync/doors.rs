@@ -50,7 +50,7 @@ impl Doors {
         let shown = context.show(&found.path);
         let needed = found.source == From::Flag || mode == Mode::Direct;
         let registry = match needed || found.path.exists() {
-            true => Some(refuse_errors(read(&found.path, context.paths.home())?, &shown)?),
+            true => Some(refuse_errors(read(found, context.paths.home())?, &shown)?),
             false => None,
         };
         let usual = process_env()("LOOM_SOCKET").is_none() && context.socket == context.settings.socket;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::duration;
 use crate::registry::finding::{Place, Report, clip, did_you_mean};
+use crate::registry::mask::has_secret;
 use crate::registry::template;
 use crate::registry::tree::{Key, Node, Value};
 
@@ -30,6 +31,12 @@ impl Reader<'_, '_> {
         if !known.contains(&text) && !text.starts_with("x-") {
             self.report.unknown(key.place, &under(path, text), what, text, known);
         }
+    }
+
+    /// Warns of a key that has a meaning in another place.
+    pub fn elsewhere(&mut self, key: &Key, path: &str, what: &str, hint: &str) {
+        let text = format!("unknown {what} `{}`", clip(&key.text));
+        self.report.warning_hint(key.place, &under(path, &key.text), text, hint);
     }
 
     /// The entries of a map; none, with a finding, if it is something else.
@@ -186,6 +193,7 @@ impl Reader<'_, '_> {
             match value.scalar() {
                 Some(text) => {
                     self.templates(value, &path);
+                    self.literal_secret(&name.text, text, value, &path);
                     variables.insert(name.text.clone(), text.to_owned());
                 }
                 None => {
@@ -213,6 +221,7 @@ impl Reader<'_, '_> {
             match value.scalar() {
                 Some(text) => {
                     self.templates(value, &path);
+                    self.literal_secret(&name.text, text, value, &path);
                     headers.insert(name.text.clone(), text.to_owned());
                 }
                 None => {
@@ -223,6 +232,14 @@ impl Reader<'_, '_> {
             }
         }
         headers
+    }
+
+    /// Warns of a secret that stands in the file as it is; `name` is that of its variable or header.
+    pub fn literal_secret(&mut self, name: &str, text: &str, node: &Node, path: &str) {
+        if has_secret(name, text) {
+            let hint = "`loom secrets set NAME`, and write `${secret:NAME}` in its place";
+            self.report.warning_hint(node.place, path, "a secret seems to stand here as it is", hint);
+        }
     }
 
     /// Refuses what cannot be the name of an environment variable.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Number};
 
 use crate::registry::finding::clip;
+use crate::registry::mask::{args_have_secret, bare, masked_url, user_info};
 use crate::registry::parse::field::{Reader, under};
+use crate::registry::parse::server::SERVER_KEYS;
 use crate::registry::spec::{Sharing, SpecPatch, Start};
 use crate::registry::tree::{Key, Node, Value};
 
@@ -55,8 +57,12 @@ impl Reader<'_, '_> {
         let entries = self.map(key, node, path);
         let path = under(path, &key.text);
         for (key, node) in entries {
-            if !self.spec_field(&mut patch, key, node, &path) {
-                self.known_key(key, &path, "key", &SPEC_KEYS);
+            if self.spec_field(&mut patch, key, node, &path) {
+                continue;
+            }
+            match SERVER_KEYS.contains(&key.text.as_str()) {
+                true => self.elsewhere(key, &path, "key", "it stands beside `common`, of the server itself"),
+                false => self.known_key(key, &path, "key", &SPEC_KEYS),
             }
         }
         self.contradictions(&patch, entries, &path);
@@ -79,7 +85,7 @@ impl Reader<'_, '_> {
         }
         match key.text.as_str() {
             "command" | "builtin" | "url" => self.start(patch, key, node, path),
-            "args" => patch.args = self.scalars(key, node, path),
+            "args" => patch.args = self.arguments(key, node, path),
             "description" => patch.description = self.text(key, node, path),
             "env" => patch.env = self.variables(key, node, path),
             "headers" => patch.headers = self.headers(key, node, path),
@@ -145,10 +151,26 @@ impl Reader<'_, '_> {
         let known = ["http://", "https://", "ws://", "wss://", "${"];
         let host = url.split_once("://").map_or("x", |(_, host)| host);
         if !known.iter().any(|start| url.starts_with(start)) || host.is_empty() {
-            let text = format!("`{}` is not an http, https, ws or wss URL", clip(&url));
+            let text = format!("`{}` is not an http, https, ws or wss URL", clip(&masked_url(&url)));
             self.report.error(node.place, &under(path, &key.text), text);
+        } else if user_info(&bare(&url)).is_some() {
+            let text = "the URL must not hold a user name or password";
+            let hint = "give an `Authorization` in `headers`".to_owned();
+            self.report.error_hint(node.place, &under(path, &key.text), text, Some(hint));
+        } else {
+            self.literal_secret("", &url, node, &under(path, &key.text));
         }
         Some(url)
+    }
+
+    fn arguments(&mut self, key: &Key, node: &Node, path: &str) -> Option<Vec<String>> {
+        let args = self.scalars(key, node, path)?;
+        if args_have_secret(&args) {
+            let text = "a secret seems to stand in `args`, which every process can read";
+            let hint = "`loom secrets set NAME`, and give it to the server in `env` as `${secret:NAME}`";
+            self.report.warning_hint(node.place, &under(path, &key.text), text, hint);
+        }
+        Some(args)
     }
 
     fn sharing(&mut self, key: &Key, node: &Node, path: &str) -> Option<Sharing> {

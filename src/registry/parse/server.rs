@@ -80,6 +80,9 @@ impl Reader<'_, '_> {
             "priority" => draft.priority = self.integer(key, node, path).unwrap_or_default(),
             "common" => draft.common = self.block(key, node, path),
             "targets" => draft.targets = self.targets(key, node, path),
+            target if TARGETS.contains(&target) => {
+                self.elsewhere(key, path, "key", "a client stands in `targets`");
+            }
             _ => {
                 if !self.spec_field(&mut draft.own, key, node, path) {
                     let known: Vec<&str> = SERVER_KEYS.iter().chain(&SPEC_KEYS).copied().collect();
@@ -106,7 +109,13 @@ impl Reader<'_, '_> {
         let path = under(path, "targets");
         let mut targets = BTreeMap::new();
         for (name, node) in entries {
-            self.known_key(name, &path, "target", &TARGETS);
+            match SPEC_KEYS.contains(&name.text.as_str()) {
+                true => {
+                    self.elsewhere(name, &path, "target", "it stands in `common`, or in one of the targets");
+                    continue;
+                }
+                false => self.known_key(name, &path, "target", &TARGETS),
+            }
             targets.insert(name.text.clone(), self.block(name, node, &path));
         }
         targets

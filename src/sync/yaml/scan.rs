@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
 use crate::sync::place::Wrong;
 
@@ -85,8 +85,12 @@ impl Builder<'_> {
                 };
                 self.add(Node { span: at..end(span).max(at), kind: Kind::Scalar(value) })
             }
-            Event::SequenceStart(_, anchor, tag) => self.begin(false, anchor != 0 || tag.is_some(), at),
-            Event::MappingStart(_, anchor, tag) => self.begin(true, anchor != 0 || tag.is_some(), at),
+            Event::SequenceStart(style, anchor, tag) => {
+                self.begin(false, style, anchor != 0 || tag.is_some(), at)
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.begin(true, style, anchor != 0 || tag.is_some(), at)
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(end(span)),
             Event::Alias(_) => self.refuse(true, at),
             _ => Ok(()),
@@ -100,9 +104,15 @@ impl Builder<'_> {
         }
     }
 
-    fn begin(&mut self, is_map: bool, marked: bool, start: usize) -> Result<(), Wrong> {
+    fn begin(
+        &mut self,
+        is_map: bool,
+        style: StructureStyle,
+        marked: bool,
+        start: usize,
+    ) -> Result<(), Wrong> {
         self.refuse(marked, start)?;
-        let flow = matches!(self.text.as_bytes().get(start), Some(b'[' | b'{'));
+        let flow = style == StructureStyle::Flow;
         self.open.push(Open { start, flow, is_map, members: Vec::new(), key: None });
         Ok(())
     }

@@ -60,6 +60,8 @@ fn a_removed_item_takes_its_lines() {
         (format!("a: 1\nservers:\n  - name: z\n{ENTRY}"), "a: 1\nservers:\n  - name: z\n"),
         (format!("servers:\n{ENTRY}  # mine\n  - name: z\n"), "servers:\n  # mine\n  - name: z\n"),
         (format!("servers:\n{ENTRY}z: 1\n"), "servers: []\nz: 1\n"),
+        ("servers:\n- {name: z}\n- name: loom\n  x: 1\n".into(), "servers:\n- {name: z}\n"),
+        ("servers:\n  - {name: z}\n  - {name: loom}\n".into(), "servers:\n  - {name: z}\n"),
     ] {
         assert_eq!(remove(&before, &loom()).unwrap(), after, "{before}");
     }

@@ -30,6 +30,7 @@ fn refused(home: &TestHome, want: &str, code: i32) {
     }
     assert_eq!(runs[1].status.code(), Some(code), "{:?}", runs[1]);
     assert_eq!(runs[2].status.code(), Some(code), "{:?}", runs[2]);
+    assert_eq!(runs[3].status.code(), Some(code), "{:?}", runs[3]);
     assert_eq!(runs[4].status.code(), Some(1), "{:?}", runs[4]);
     assert_eq!(fs::read(enc(home)).expect("there is a file"), before, "{want}: it was changed");
 }
@@ -60,6 +61,9 @@ fn a_damaged_file_is_named_and_left_as_it_is() {
         fs::write(enc(&home), bytes).expect("the home can be written");
         refused(&home, want, 78);
     }
+    home.echo_registry(&[("echo", "", "")]);
+    fs::write(enc(&home), cut(40)).expect("the home can be written");
+    assert!(said(&home.loom(&["check"])).contains("is damaged"), "also where no server uses it");
     fs::write(enc(&home), &whole).expect("the home can be written");
     assert_eq!(get(&home, "A").as_deref(), Some("one"));
 }

@@ -143,6 +143,41 @@ fn a_value_is_in_one_servers_environment_and_nowhere_else() {
 }
 
 #[test]
+fn what_a_wrong_registry_has_in_the_wrong_place_is_not_repeated() {
+    let home = TestHome::new();
+    home.echo_registry(&[("echo", "", "")]);
+    home.loom_ok(&["start"]);
+    let values = [fresh_value(), fresh_value(), fresh_value()];
+    let [password, query, flag] = &values;
+    home.registry(&format!(
+        "servers:\n  - {{ name: a, url: \"htp://u:{password}@h/?token={query}\" }}\n  \
+         - {{ name: b, command: x, args: \"--token {flag}\" }}\n"
+    ));
+    let commands = [
+        &["check"][..],
+        &["check", "--json"],
+        &["reload"],
+        &["reload", "--json"],
+        &["status"],
+        &["status", "--json"],
+        &["health", "--json"],
+        &["logs"],
+        &["add", "c", "--", "x"],
+    ];
+    for args in commands {
+        let output = home.loom(args);
+        for value in &values {
+            let seen = [&output.stdout, &output.stderr].into_iter().any(|bytes| holds(bytes, value));
+            assert!(!seen, "{args:?}: {output:?}");
+        }
+    }
+    let of_the_registry = [home.config_dir().join("registry.yaml")];
+    for value in &values {
+        assert_eq!(leaks_in_files(&home, value), of_the_registry);
+    }
+}
+
+#[test]
 fn what_a_server_says_of_its_secret_is_hidden() {
     let home = TestHome::new();
     let script = r#"printf 'starting with %s' "${TOKEN%??????}" >&2

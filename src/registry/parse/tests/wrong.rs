@@ -66,6 +66,36 @@ fn what_is_wrong_with_the_file_as_a_whole() {
 }
 
 #[test]
+fn what_looks_secret_is_named_and_not_shown() {
+    assert_findings(&[
+        (
+            server("url: \"htp://u:SECRETPW@h/?token=SECRETTOK123456\""),
+            "3:10: error: `htp://***@h/?***` is not an http, https, ws or wss URL",
+        ),
+        (
+            server("command: x\nargs: \"--token SECRETARG99\""),
+            "4:11: error: `args` must be a list, not text; write [--token ***]",
+        ),
+        (
+            server("url: \"https://u:SECRETPW@h/\""),
+            "3:10: error: the URL must not hold a user name or password; give an `Authorization` in `headers`",
+        ),
+        (
+            server("url: \"https://h/?token=SECRETTOK\""),
+            "3:10: warning: a secret seems to stand here as it is; `loom secrets set NAME`, and write `${secret:NAME}` in its place",
+        ),
+        (
+            server("command: x\nargs: [--token, SECRETARG99]"),
+            "4:11: warning: a secret seems to stand in `args`, which every process can read; `loom secrets set NAME`, and give it to the server in `env` as `${secret:NAME}`",
+        ),
+        (
+            server("command: x\nenv: { DB: \"postgres://u:SECRETPW@h/d\" }"),
+            "4:16: warning: a secret seems to stand here as it is; `loom secrets set NAME`, and write `${secret:NAME}` in its place",
+        ),
+    ]);
+}
+
+#[test]
 fn what_is_wrong_with_names_and_starts() {
     let two = |a: &str, b: &str| {
         format!("servers:\n  - {{ name: {a}, command: x }}\n  - {{ name: {b}, command: x }}\n")
@@ -219,6 +249,19 @@ fn what_is_wrong_with_tools_and_targets() {
             "4:24: warning: unknown key `inputschema`; did you mean `inputSchema`?",
         ),
         (with("targets: [codex]"), "4:14: error: `targets` must be a map, not a list"),
+        (
+            server("common: { command: x, disabled: true }"),
+            "3:27: warning: unknown key `disabled`; it stands beside `common`, of the server itself",
+        ),
+        (
+            with("targets: { codex: { priority: 1 } }"),
+            "4:25: warning: unknown key `priority`; it stands beside `common`, of the server itself",
+        ),
+        (
+            with("targets: { timeout: 5 }"),
+            "4:16: warning: unknown target `timeout`; it stands in `common`, or in one of the targets",
+        ),
+        (with("codex: { timeout: 5 }"), "4:5: warning: unknown key `codex`; a client stands in `targets`"),
         (with("targets: { coodex: {} }"), "4:16: warning: unknown target `coodex`; did you mean `codex`?"),
         (with("targets: { codex: 5 }"), "4:23: error: `codex` must be a map, not a number"),
         (with("targets: { codex: { agrs: [] } }"), "4:25: warning: unknown key `agrs`; did you mean `args`?"),
@@ -236,8 +279,8 @@ fn what_is_wrong_with_templates_and_aliases() {
         (with("env: {A: \"\\t${env:}\"}"), "4:14: error: `` in `${env:}` is not a variable name"),
         (with("cwd: ${secret:}"), "4:10: error: `${secret:}` names nothing"),
         (
-            server("url: https://${TOKEN}@x"),
-            "3:18: error: unknown template `${TOKEN}`; \
+            server("url: https://x/${TOKEN}"),
+            "3:20: error: unknown template `${TOKEN}`; \
              write `${env:TOKEN}`, or `\\${TOKEN}` for the letters themselves",
         ),
         ("servers: []\nenv_aliases: [A]\n".into(), "2:14: error: `env_aliases` must be a map, not a list"),
