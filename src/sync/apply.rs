@@ -27,6 +27,8 @@ pub enum ApplyError {
     Restless { path: PathBuf },
     #[error("{} cannot be written, and {} could not be put back", path.display(), left.display())]
     Torn { path: PathBuf, left: PathBuf, source: io::Error },
+    #[error("{}:{line}:{column}: {text}; nothing was taken back", path.display())]
+    Unreadable { path: PathBuf, line: usize, column: usize, text: String },
     #[error("there is no run {id} to undo")]
     NoRun { id: String },
 }
@@ -36,6 +38,7 @@ impl Explain for ApplyError {
         match self {
             ApplyError::State(error) => error.kind(),
             ApplyError::NoRun { .. } => Kind::Usage,
+            ApplyError::Unreadable { .. } => Kind::Config,
             ApplyError::Write { .. } | ApplyError::Restless { .. } | ApplyError::Torn { .. } => {
                 Kind::Unavailable
             }
@@ -47,6 +50,7 @@ impl Explain for ApplyError {
             ApplyError::State(error) => error.hint(),
             ApplyError::NoRun { .. } => Some("loom sync history".into()),
             ApplyError::Torn { .. } => Some("loom sync --undo".into()),
+            ApplyError::Unreadable { .. } => Some("mend the file, then `loom sync --undo`".into()),
             ApplyError::Write { .. } | ApplyError::Restless { .. } => None,
         }
     }
@@ -260,6 +264,7 @@ pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<
     let mut able = runs.into_iter().filter(|run| run.state == RunState::Done);
     let found = able.find(|run| id.is_none_or(|id| run.id.to_string() == id));
     let mut run = found.ok_or_else(|| ApplyError::NoRun { id: id.unwrap_or("left").to_owned() })?;
+    readable(&dir, &run)?;
     let mut files = Vec::new();
     for at in (0..run.files.len()).rev().filter(|at| !run.files[*at].skipped) {
         let file = run.files[at].clone();
@@ -277,6 +282,24 @@ pub fn undo(state: &State, manifest: &mut Manifest, id: Option<&str>) -> Result<
     history::update(&dir, &run)?;
     files.reverse();
     Ok(Undone { run, files })
+}
+
+/// Whether what has changed since can be read: before anything is taken back.
+fn readable(dir: &Path, run: &Run) -> Result<(), ApplyError> {
+    for (at, file) in run.files.iter().enumerate().filter(|(_, file)| !file.skipped) {
+        let [before, after] = history::bytes(dir, run, at)?;
+        let path = file.path.clone();
+        let now = disk::read(&path).map_err(|source| ApplyError::Write { path: path.clone(), source })?;
+        let Some(bytes) = now.as_ref().filter(|_| file.format != Format::Whole) else { continue };
+        if now == before || now == after {
+            continue;
+        }
+        if let Err(wrong) = Format::text(bytes).and_then(|text| file.format.check(text)) {
+            let (line, column, text) = (wrong.line, wrong.column, wrong.text);
+            return Err(ApplyError::Unreadable { path, line, column, text });
+        }
+    }
+    Ok(())
 }
 
 /// Puts one file back: to its exact bytes, or, when it has changed since, value by value.

@@ -168,20 +168,33 @@ fn an_undo_after_a_client_wrote_takes_back_only_ours() {
 }
 
 #[test]
-fn an_undo_leaves_what_is_no_text_any_more_and_what_holds_nothing_of_ours() {
-    for (cut, more) in [(false, &b"// caf\xe9\n"[..]), (true, &b"// mine\n"[..])] {
+fn an_undo_leaves_what_holds_nothing_of_ours() {
+    let bench = Bench::new();
+    bench.run();
+    let bytes = [SEEDS[0].as_bytes(), b"// mine\n"].concat();
+    fs::write(bench.path(0), &bytes).unwrap();
+    let written = |path| fs::metadata(path).unwrap().modified().unwrap();
+    let before = written(bench.path(0));
+    let undone = bench.undo().unwrap();
+    let (_, exact, left) = &undone.files[0];
+    assert_eq!((*exact, left.len()), (false, 1), "{left:?}");
+    assert_eq!(fs::read(bench.path(0)).unwrap(), bytes);
+    assert_eq!(written(bench.path(0)), before, "it was not written");
+}
+
+#[test]
+fn an_undo_waits_until_what_has_changed_can_be_read() {
+    for more in [&b"// caf\xe9\n"[..], b"}\n"] {
         let bench = Bench::new();
         bench.run();
-        let mut bytes = if cut { SEEDS[0].into() } else { fs::read(bench.path(0)).unwrap() };
-        bytes.extend(more);
-        fs::write(bench.path(0), &bytes).unwrap();
-        let written = |path| fs::metadata(path).unwrap().modified().unwrap();
-        let before = written(bench.path(0));
-        let undone = bench.undo().unwrap();
-        let (_, exact, left) = &undone.files[0];
-        assert_eq!((*exact, left.len()), (false, 1), "{left:?}");
-        assert_eq!(fs::read(bench.path(0)).unwrap(), bytes);
-        assert_eq!(written(bench.path(0)), before, "it was not written");
+        let whole = [0, 1].map(|at| fs::read(bench.path(at)).unwrap());
+        fs::write(bench.path(0), [&whole[0], more].concat()).unwrap();
+        let refused = bench.undo().unwrap_err();
+        assert!(matches!(refused, ApplyError::Unreadable { .. }), "{refused:?}");
+        assert_eq!(fs::read(bench.path(1)).unwrap(), whole[1], "nothing was taken back");
+        fs::write(bench.path(0), &whole[0]).unwrap();
+        bench.undo().unwrap();
+        assert_eq!([0, 1].map(|at| fs::read(bench.path(at)).unwrap()), [0, 1].map(|at| SEEDS[at].as_bytes()));
     }
 }
 
