@@ -42,6 +42,7 @@ test-core: lint ## lint, unit and integration tests (installs a keyring and syst
 	scripts/install-keyring.sh
 	scripts/install-systemd.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
+	SOAK_SECONDS=20 SOAK_SEED=1 cargo test --test soak
 
 test-peers: ## real servers, SDKs and clients from npm, PyPI and crates.io (installs them once)
 	scripts/install-peers.sh

@@ -216,6 +216,12 @@ impl Reader<'_> {
     }
 
     fn remote(&mut self, url: &str, members: &Map<String, Value>) -> Result<Spec, String> {
+        let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
+        if authority.flatten().is_some_and(|authority| authority.contains('@')) {
+            return Err(
+                "a user name or password stands in its URL; give it an Authorization header".to_owned()
+            );
+        }
         if url.starts_with("ws") {
             return Err("it is reached over a WebSocket".to_owned());
         }

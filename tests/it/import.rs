@@ -296,3 +296,15 @@ fn the_times_of_clients_come_along() {
         assert!(registry.contains(line), "{registry}");
     }
 }
+
+#[test]
+fn an_address_with_a_password_in_it_is_left_out() {
+    let home = TestHome::new();
+    let entry = r#"{"mcpServers": {"u": {"url": "http://me:s3cr3t-in-a-url@127.0.0.1:1/mcp"}}}"#;
+    put(&home, ".cursor/mcp.json", entry);
+    let output = home.loom(&["import", "--move"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("Authorization header"), "{output:?}");
+    assert!(!said.contains("s3cr3t"), "{said}");
+    assert_eq!(fs::read_to_string(home.path().join(".cursor/mcp.json")).unwrap(), entry);
+}
