@@ -257,10 +257,11 @@ impl Instance {
         self.tasks.values().any(|task| task.is_open(now))
     }
 
-    /// The clients that it may be working for now.
+    /// The clients that it may be working for now; those too that have gone and left a task behind: what it says may be
+    /// about that, and is not for another client.
     pub fn callers(&self) -> BTreeSet<u32> {
         let now = Instant::now();
-        let tasks = self.tasks.values().filter(|task| task.is_open(now)).map(|task| task.session);
+        let tasks = self.tasks.values().filter(|task| task.until > now).map(|task| task.session);
         self.calls.callers(now).chain(tasks).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Instructions and skills that `loom sync` has put into a home: each real client lists each of them exactly once.
 
 use std::fs;
+use std::path::Path;
 use std::sync::mpsc::channel;
 
 use serde_json::Value;
@@ -65,9 +66,10 @@ fn gemini_lists_skills_once() {
     let home = home();
     // Copies of an earlier loom in the workspace would be the second ones.
     let copy = home.path().join("w/.gemini/skills/release-notes");
-    fs::create_dir_all(&copy).expect("the home can be written");
-    fs::write(copy.join("SKILL.md"), "---\nname: release-notes\ndescription: old\n---\n")
-        .expect("so can this");
+    let written =
+        [".agents/skills", ".gemini/skills"].map(|folder| home.path().join(folder).join("release-notes"));
+    let written = written.into_iter().find(|folder| folder.exists()).expect("gemini reads one of them");
+    copy_folder(&written, &copy);
     let list = copy.parent().expect("it is in a folder").join(".loom-skills-manifest.json");
     fs::write(list, "{\"generated\": [\"release-notes\"]}").expect("so can this");
     let said = run_in(&home, agents::gemini, &["skills", "list"], "w");
@@ -137,6 +139,17 @@ fn home() -> TestHome {
     fs::write(home.config_dir().join("skills-registry.yaml"), REGISTRY).expect("the home can be written");
     home.loom_ok(&["sync", "skills", "all", "--all-targets"]);
     home
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the home can be written");
+    for entry in fs::read_dir(from).expect("it is a folder").flatten() {
+        let path = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_folder(&entry.path(), &path),
+            false => drop(fs::copy(entry.path(), path).expect("the home can be written")),
+        }
+    }
 }
 
 /// What the client prints, with all clients told.

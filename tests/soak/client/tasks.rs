@@ -231,8 +231,10 @@ impl Actor {
 
     /// The client is gone.
     pub fn forget_tasks(&mut self) {
-        for nonce in self.tasks.keys().cloned().collect::<Vec<_>>() {
-            self.task_rests(&nonce);
+        // Its server works on, and says so when it is done.
+        for task in self.tasks.values_mut().filter(|task| task.under_way) {
+            task.under_way = false;
+            self.world.departs(task.server, self.number, Outcome::Left);
         }
         self.tasks.clear();
     }
