@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "import")]
 #[argh(
-    note = "Reads what the clients have for your user, and changes none of their files. Servers that several have become \
+    note = "Reads what the clients have for your user, and changes their files only with --move. Servers that several have become \
                one; different ones of the same name get another name. Values that look secret go into the store of \
                secrets (see `loom secrets`), and the registry refers to them. What loom has written is passed over. \
                Comments and order of the registry stay, and a running daemon reads it at once."

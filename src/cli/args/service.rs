@@ -65,7 +65,7 @@ pub struct LogsArgs {
 /// print what completes `loom` in a shell, or its manual page
 #[derive(ArgsInfo, Debug, FromArgs, PartialEq)]
 #[argh(subcommand, name = "completions")]
-#[argh(note = "`make install-core` puts those of bash and fish and the manual page in their places.")]
+#[argh(note = "`make install-core` puts those of all three and the manual page in their places.")]
 #[argh(example = "loom completions bash > ~/.local/share/bash-completion/completions/loom")]
 #[argh(example = "loom completions man > ~/.local/share/man/man1/loom.1")]
 pub struct CompletionsArgs {

@@ -195,10 +195,10 @@ fn import_page() {
       69        secrets cannot be kept, or the registry not written; nothing was changed
       78        a file of a client cannot be read, or the registry is wrong
 
-    Reads what the clients have for your user, and changes none of their files. Servers that
-    several have become one; different ones of the same name get another name. Values that
-    look secret go into the store of secrets (see `loom secrets`), and the registry refers
-    to them. What loom has written is passed over. Comments and order of the registry stay,
-    and a running daemon reads it at once.
+    Reads what the clients have for your user, and changes their files only with --move.
+    Servers that several have become one; different ones of the same name get another name.
+    Values that look secret go into the store of secrets (see `loom secrets`), and the
+    registry refers to them. What loom has written is passed over. Comments and order of the
+    registry stay, and a running daemon reads it at once.
     ");
 }

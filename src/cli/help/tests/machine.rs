@@ -108,6 +108,6 @@ fn completions_page() {
       loom completions bash > ~/.local/share/bash-completion/completions/loom
       loom completions man > ~/.local/share/man/man1/loom.1
 
-    `make install-core` puts those of bash and fish and the manual page in their places.
+    `make install-core` puts those of all three and the manual page in their places.
     ");
 }
