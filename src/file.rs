@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the name of a file begins with that is not whole yet. One that a killed process left may be removed.
 pub const TEMPORARY: &str = ".loom-";
@@ -64,6 +64,11 @@ fn reached(path: &Path, point: &str) {
         // It ends us before it returns.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
+}
+
+/// The first program of this name that this user may run, along `path` as `PATH` has it.
+pub fn find_program(name: &Path, path: &str) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| is_executable(file))
 }
 
 /// Whether this user may run the file.

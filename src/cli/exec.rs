@@ -23,7 +23,7 @@ use crate::registry::wanted::wanted;
 use crate::registry::{Registry, Server};
 use crate::secret::Secret;
 use crate::secrets::chain::{self, Found};
-use crate::upstream::child::{Launch, find_program};
+use crate::upstream::child::{Launch, runnable};
 
 /// Returns only when it fails.
 pub fn run(args: ExecArgs, context: Context) -> Result<Ending, Fault> {
@@ -33,12 +33,7 @@ pub fn run(args: ExecArgs, context: Context) -> Result<Ending, Fault> {
     let server = server(&args.name, &registry, &file, &context)?;
     let spec = server.spec_for(args.agent_hint.as_deref());
     let launch = launch(server, &spec, &registry, Desk::open(context)?)?;
-    let program = find_program(&launch).map_err(|error| unavailable(server, &error).hint("loom check"))?;
-    let cwd = launch.cwd.as_deref().filter(|cwd| !cwd.is_dir());
-    if let Some(cwd) = cwd {
-        let text = format!("its folder {} does not exist", cwd.display());
-        return Err(unavailable(server, &text).into());
-    }
+    let program = runnable(&launch).map_err(|error| unavailable(server, &error).hint("loom check"))?;
     let mut command = Command::new(program);
     command.args(&launch.args).env_clear();
     command.envs(launch.env.iter().map(|(name, value)| (name, value.expose())));

@@ -72,7 +72,7 @@ pub const TARGETS: &[Target] = &[
 
 /// Whether a client is on this machine, or has been configured before.
 pub fn is_here(target: &Target, machine: &Machine, manifest: &Manifest) -> bool {
-    manifest.files.values().any(|record| record.is_for(target.name))
+    manifest.knows(target.name)
         || machine.overrides.contains_key(target.name)
         || target.signs.iter().any(|sign| machine.path(sign).exists())
         || target.programs.iter().any(|program| machine.has_program(program))

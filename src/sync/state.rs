@@ -71,6 +71,11 @@ impl Record {
 }
 
 impl Manifest {
+    /// Whether something of loom is recorded in a file that `target` reads.
+    pub fn knows(&self, target: &str) -> bool {
+        self.files.values().any(|record| record.is_for(target))
+    }
+
     /// Removes the folders that were made for files and hold none any more.
     pub fn sweep(&mut self) {
         let deepest_first: Vec<PathBuf> = self.folders.iter().rev().cloned().collect();

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::exec;
 use super::guard::Guard;
-use crate::file::is_executable;
+use crate::file;
 use crate::secret::Secret;
 
 /// The size asked for a server's pipes: a megabyte passes in a few writes. More brought nothing.
@@ -55,33 +55,33 @@ pub enum SpawnError {
     Io(#[from] std::io::Error),
 }
 
-/// The file that `launch.program` names: as it stands, or the first hit on the child's own PATH.
-pub fn find_program(launch: &Launch) -> Result<PathBuf, SpawnError> {
+/// The file that `launch.program` names, as it stands or the first hit on the child's own PATH, once its folder is
+/// there.
+pub fn runnable(launch: &Launch) -> Result<PathBuf, SpawnError> {
+    match &launch.cwd {
+        Some(cwd) if !cwd.is_dir() => Err(SpawnError::NoFolder { cwd: cwd.clone() }),
+        _ => find_program(launch),
+    }
+}
+
+fn find_program(launch: &Launch) -> Result<PathBuf, SpawnError> {
     let program = &launch.program;
     if program.components().count() > 1 {
         let base = launch.cwd.as_deref().unwrap_or(Path::new("/"));
         let full = base.join(program);
-        return if is_executable(&full) {
+        return if file::is_executable(&full) {
             Ok(full)
         } else {
             Err(SpawnError::NotExecutable { program: program.clone() })
         };
     }
     let path = launch.env.get("PATH").map(|path| path.expose().clone()).unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(program))
-        .find(|file| is_executable(file))
-        .ok_or(SpawnError::NotFound { program: program.clone(), path })
+    file::find_program(program, &path).ok_or(SpawnError::NotFound { program: program.clone(), path })
 }
 
 /// Starts the process. `exe` is loom's own binary, which steps aside for the server (see `exec`).
 pub fn spawn(exe: &Path, launch: &Launch, guard: &Guard) -> Result<Started, SpawnError> {
-    if let Some(cwd) = &launch.cwd
-        && !cwd.is_dir()
-    {
-        return Err(SpawnError::NoFolder { cwd: cwd.clone() });
-    }
-    let program = find_program(launch)?;
+    let program = runnable(launch)?;
     let (stdin_read, stdin) = wide_pipe()?;
     let (stdout, stdout_write) = wide_pipe()?;
     let (stderr, stderr_write) = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from)?;

@@ -65,7 +65,7 @@ pub fn look(
         let found = survey(&[target], &order);
         stands(target, &found, &machine, &manifest, troubles);
     }
-    let known = |target: &&Target| manifest.files.values().any(|record| record.target == target.name);
+    let known = |target: &&Target| manifest.knows(target.name);
     let notes_of = |target: &'static Target| {
         (target.notes)(&machine).into_iter().map(|text| Note { client: target.name, text })
     };
@@ -139,7 +139,7 @@ fn stands(
     if !drift.is_empty() || !found.drafts.iter().any(Draft::writes) {
         return;
     }
-    let recorded = manifest.files.values().any(|record| record.is_for(target.name));
+    let recorded = manifest.knows(target.name);
     let text = match recorded {
         true => "loom's entry is out of date",
         false => "it is on this machine, and does not know loom",

@@ -5,8 +5,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::trouble::{Trouble, shown, word};
-use crate::paths::Paths;
+use super::trouble::{Trouble, word};
+use crate::paths::{Paths, tilde};
 
 /// Folders and files that hold something private, and the most that others may do with them.
 const PRIVATE: u32 = 0o077;
@@ -36,7 +36,7 @@ fn open_to_others(path: &Path, wanted: &str, home: &Path, troubles: &mut Vec<Tro
     }
     let text = format!("others on this machine may open it (mode {mode:o})");
     let own = found.uid() == rustix::process::geteuid().as_raw();
-    let trouble = Trouble::warning("file_modes", shown(path, home), text);
+    let trouble = Trouble::warning("file_modes", tilde(path, home), text);
     let path = word(path);
     troubles.push(match own {
         true => trouble.safe_command(["chmod", wanted, &path]),
@@ -62,7 +62,7 @@ fn too_large(log: &Path, home: &Path, troubles: &mut Vec<Trouble>) {
     let Ok(found) = fs::metadata(log) else { return };
     if found.len() > LOG_MAX {
         let text = format!("it has grown to {} MiB", found.len() >> 20);
-        let trouble = Trouble::warning("log_size", shown(log, home), text);
+        let trouble = Trouble::warning("log_size", tilde(log, home), text);
         troubles.push(trouble.command(["truncate", "--size=0", &word(log)]));
     }
 }
@@ -70,7 +70,7 @@ fn too_large(log: &Path, home: &Path, troubles: &mut Vec<Trouble>) {
 /// Something at the socket's path that keeps a daemon from it, or that a dead one left.
 fn at_the_socket(socket: &Path, serves: bool, home: &Path, troubles: &mut Vec<Trouble>) {
     let Ok(found) = fs::symlink_metadata(socket) else { return };
-    let place = shown(socket, home);
+    let place = tilde(socket, home);
     if !found.file_type().is_socket() {
         let text = "something that is no socket is where the daemon is to listen";
         let aside = format!("{}.aside", word(socket));

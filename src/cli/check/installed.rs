@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::trouble::{Trouble, shown};
+use super::trouble::Trouble;
 use crate::cli::context::Context;
-use crate::file::is_executable;
+use crate::file::{find_program, is_executable};
 use crate::settings::process_env;
 
 /// Nothing was installed where nothing is recorded.
@@ -14,19 +14,16 @@ pub fn look(context: &Context, troubles: &mut Vec<Trouble>) {
     if !recorded.is_absolute() {
         return;
     }
-    let home = context.paths.home();
-    let place = shown(&recorded, home);
+    let place = context.show(&recorded);
     if !is_executable(&recorded) {
         let text = "the installed program is not there any more, and clients may look for it there";
         troubles.push(Trouble::error("installed", place, text).advice("make install-core"));
         return;
     }
     let path = process_env()("PATH").unwrap_or_default();
-    let first =
-        std::env::split_paths(&path).map(|folder| folder.join("loom")).find(|file| is_executable(file));
-    match first {
+    match find_program(Path::new("loom"), &path) {
         Some(first) if !is_same(&first, &recorded) => {
-            let text = format!("your shell finds another loom first: {}", shown(&first, home));
+            let text = format!("your shell finds another loom first: {}", context.show(&first));
             troubles.push(
                 Trouble::warning("installed", place, text).advice("put its folder before others in PATH"),
             );

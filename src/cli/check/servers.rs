@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::trouble::{Trouble, shown, word};
+use super::trouble::{Trouble, word};
 use crate::cli::context::Context;
 use crate::cli::secrets::needs::{self, Lack};
-use crate::file::is_executable;
+use crate::file::{find_program, is_executable};
 use crate::registry::environ::looks_secret;
 use crate::registry::launch::{Ready, Resolved, resolve};
 use crate::registry::template::Scope;
@@ -83,19 +83,21 @@ impl Needs<'_> {
             let full = ready.cwd.clone().unwrap_or_else(|| PathBuf::from("/")).join(program);
             return match (full.is_file(), is_executable(&full)) {
                 (true, true) => None,
-                (true, false) => Some(format!("its command {} cannot be executed", self.shown(&full))),
-                (false, _) => Some(format!("its command {} is not there", self.shown(&full))),
+                (true, false) => Some(format!("its command {} cannot be executed", self.context.show(&full))),
+                (false, _) => Some(format!("its command {} is not there", self.context.show(&full))),
             };
         }
         let own = ready.env.get("PATH").map(|path| path.expose().clone());
         let path = own.or_else(|| self.env.get("PATH").cloned()).unwrap_or_default();
-        let found = std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program)));
-        (!found).then(|| format!("its command `{}` is not on PATH; install it, or go without", ready.program))
+        let found = find_program(program, &path);
+        found
+            .is_none()
+            .then(|| format!("its command `{}` is not on PATH; install it, or go without", ready.program))
     }
 
     fn folder(&self, server: &Server, ready: &Ready, troubles: &mut Vec<Trouble>) {
         let Some(cwd) = ready.cwd.as_deref().filter(|cwd| !cwd.is_dir()) else { return };
-        let text = format!("its folder {} is not there", self.shown(cwd));
+        let text = format!("its folder {} is not there", self.context.show(cwd));
         let fix = ["mkdir", "-p", &word(cwd)];
         troubles.push(Trouble::error("server_folder", server.name.as_str(), text).command(fix));
     }
@@ -126,7 +128,8 @@ impl Needs<'_> {
             let config = variable("KUBECONFIG").map(PathBuf::from);
             let config = config.unwrap_or_else(|| self.context.paths.home().join(".kube/config"));
             if !config.to_string_lossy().contains(':') && !config.is_file() {
-                let text = format!("the Kubernetes configuration {} is not there", self.shown(&config));
+                let text =
+                    format!("the Kubernetes configuration {} is not there", self.context.show(&config));
                 let trouble = Trouble::warning("kubeconfig", name, text);
                 troubles.push(trouble.advice("copy it there, or set KUBECONFIG in the server's env"));
             }
@@ -147,10 +150,6 @@ impl Needs<'_> {
             troubles
                 .push(Trouble::warning("shell_only", &name, text).command(["loom", "secrets", "set", &name]));
         }
-    }
-
-    fn shown(&self, path: &Path) -> String {
-        shown(path, self.context.paths.home())
     }
 }
 

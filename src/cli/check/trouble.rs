@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::out::{Out, Paint};
-use crate::paths::tilde;
 
 /// Verbs that take `--registry`.
 const WITH_REGISTRY: [&str; 7] = ["start", "restart", "sync", "import", "add", "disable", "enable"];
@@ -128,11 +127,6 @@ fn quoted(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
-}
-
-/// A path for a message.
-pub fn shown(path: &Path, home: &Path) -> String {
-    tilde(path, home)
 }
 
 /// A path for a command.

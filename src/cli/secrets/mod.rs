@@ -27,6 +27,7 @@ use crate::cli::out::{Out, Paint};
 use crate::fault::{Explain, Fault, Kind, Plain};
 use crate::link::start::own_executable;
 use crate::paths::Paths;
+use crate::registry::Registry;
 use crate::secrets::place::{Keys, Place, check_owner, forbid_core_files};
 use crate::secrets::sealed::Holder;
 use crate::secrets::wrap::Cache;
@@ -85,9 +86,14 @@ impl Desk {
     /// What the servers of the daemon's registry lack in this shell.
     fn lacks(&self) -> Vec<Lack> {
         let Some(registry) = self.registry() else { return Vec::new() };
-        let names: BTreeSet<String> = needs::users(&registry, &self.env).into_keys().collect();
-        let found = chain::find(&self.place, &names);
+        let found = self.found(&registry, &self.env);
         needs::lacks(&registry, &self.env, &found, self.context.paths.home())
+    }
+
+    /// What the sources have of all that servers want and `env` has not.
+    fn found(&self, registry: &Registry, env: &BTreeMap<String, String>) -> chain::Found {
+        let names: BTreeSet<String> = needs::users(registry, env).into_keys().collect();
+        chain::find(&self.place, &names)
     }
 
     /// A running daemon gives the servers that use one of `names` the new value.
@@ -117,8 +123,7 @@ pub fn with_needs(context: &Context, mut look: impl FnMut(&Needs<'_>, &[Lack])) 
     let Ok(desk) = Desk::new(context.clone()) else { return };
     let Some(registry) = desk.registry() else { return };
     // Also what this shell has: it may be nowhere else.
-    let names: BTreeSet<String> = needs::users(&registry, &BTreeMap::new()).into_keys().collect();
-    let mut found = chain::find(&desk.place, &names);
+    let mut found = desk.found(&registry, &BTreeMap::new());
     if !found.troubles.iter().any(|trouble| trouble.source == Source::File) {
         found.troubles.extend(damage(&desk.place));
     }

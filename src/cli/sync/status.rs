@@ -86,7 +86,7 @@ pub fn run(
 }
 
 fn state(target: &Target, found: &Survey, manifest: &Manifest) -> &'static str {
-    let recorded = manifest.files.values().any(|record| record.is_for(target.name));
+    let recorded = manifest.knows(target.name);
     match (recorded, found.drafts.iter().any(Draft::writes)) {
         _ if !found.obstacles.is_empty() => "cannot be read",
         _ if found.drafts.iter().any(|draft| !draft.drift.is_empty()) => "changed by somebody else",
