@@ -19,7 +19,7 @@ pub struct Role {
     pub max_concurrent: Option<usize>,
     /// Calls that are left without an answer end after this.
     pub tool_timeout: Option<Duration>,
-    /// It is killed, and dies on calls.
+    /// It is killed, and dies on calls unless it is fleeting, too.
     pub frail: bool,
     /// The registry loses it, gets it back, and changes it.
     pub fleeting: bool,

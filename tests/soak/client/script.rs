@@ -65,7 +65,8 @@ impl Actor {
 
     fn ending(&mut self, server: usize) -> Ending {
         let role = &self.world.roles[server];
-        let (frail, hasty) = (role.frail, role.tool_timeout.is_some());
+        // What is asked of a server that has gone may be put to another one, which would then be the one that dies.
+        let (frail, hasty) = (role.frail && !role.fleeting, role.tool_timeout.is_some());
         match self.chance.below(1000) {
             0..=39 => Ending::Fail,
             40..=47 => Ending::Broken,
