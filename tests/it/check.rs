@@ -116,7 +116,7 @@ const MENDED: [Fault; 29] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 12] = [
+const FOUND: [Fault; 15] = [
     ("installed", |home| installed(home, &home.path().join("gone/loom"))),
     ("installed", |home| {
         let other = program(home, "loom");
@@ -147,6 +147,13 @@ const FOUND: [Fault; 12] = [
         let kubectl = program(home, "kubectl");
         registry(home, &format!("  - name: cluster\n    common: {{ command: {kubectl:?} }}\n"));
     }),
+    ("docker", |home| {
+        let docker = program(home, "docker");
+        registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
+        home.set_env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", CLOSED_PORT));
+    }),
+    ("kubeconfig", |home| cluster(home, "contexts: s3cr3t-of-mine\n")),
+    ("kubernetes", |home| cluster(home, &kubeconfig(CLOSED_PORT))),
     ("registry_reload", |home| {
         home.loom_ok(&["start"]);
         put(&home.config_dir().join("registry.yaml"), "servers: 7\n");
@@ -172,6 +179,24 @@ fn put(path: &Path, text: &str) {
 fn cursor(home: &TestHome, members: &str) {
     let text = format!("{{\"mcpServers\": {{\"forge\": {{{members}}}}}}}");
     put(&home.path().join(".cursor/mcp.json"), &text);
+}
+
+/// At which nobody listens; no program is given it by chance.
+const CLOSED_PORT: u16 = 1;
+
+fn kubeconfig(port: u16) -> String {
+    format!(
+        "current-context: mine\ncontexts: [{{ name: mine, context: {{ cluster: c, user: u }} }}]\n\
+         clusters: [{{ name: c, cluster: {{ server: \"https://127.0.0.1:{port}\" }} }}]\n\
+         users: [{{ name: u, user: {{ token: s3cr3t }} }}]\n"
+    )
+}
+
+/// A server that works with the cluster of this configuration.
+fn cluster(home: &TestHome, config: &str) {
+    let kubectl = program(home, "kubectl");
+    registry(home, &format!("  - name: cluster\n    common: {{ command: {kubectl:?} }}\n"));
+    put(&home.path().join(".kube/config"), config);
 }
 
 fn mode(path: &Path, mode: u32) {
@@ -266,6 +291,19 @@ fn a_healthy_home_has_no_findings() {
     assert_eq!(checks(&home), [Value::Null; 0]);
     let said = home.loom_ok(&["check"]);
     assert!(said.ends_with("no errors\n"), "{said}");
+}
+
+#[test]
+fn an_engine_that_answers_is_no_finding() {
+    let mut home = healthy();
+    let engine = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = engine.local_addr().unwrap().port();
+    cluster(&home, &kubeconfig(port));
+    assert_eq!(checks(&home), [Value::Null; 0]);
+    let docker = program(&home, "docker");
+    registry(&home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
+    home.set_env("DOCKER_HOST", format!("tcp://127.0.0.1:{port}"));
+    assert_eq!(checks(&home), [Value::Null; 0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod clients;
 mod daemon;
 mod disk;
+mod engines;
 mod installed;
 mod mend;
 pub mod servers;

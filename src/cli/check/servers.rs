@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::engines::Engines;
 use super::trouble::{Trouble, word};
 use crate::cli::context::Context;
 use crate::cli::secrets::needs::{self, Lack};
@@ -13,10 +14,6 @@ use crate::registry::template::Scope;
 use crate::registry::{Registry, Server};
 use crate::secret::Secret;
 use crate::secrets::chain::Found;
-
-/// Where commands of the people's side of a machine are, and of none else.
-const DOCKER: [&str; 2] = ["docker", "docker-mcp"];
-const KUBERNETES: [&str; 2] = ["kubectl", "mcp-server-kubernetes"];
 
 /// What servers need, as this shell has it.
 pub struct Needs<'a> {
@@ -30,13 +27,15 @@ pub struct Needs<'a> {
 
 impl Needs<'_> {
     pub fn look(&self, troubles: &mut Vec<Trouble>) {
+        let mut engines = Engines::default();
         for server in self.registry.servers.iter().filter(|server| !server.disabled) {
             if let Some(ready) = self.ready(server) {
                 self.command(server, &ready, troubles);
                 self.folder(server, &ready, troubles);
-                self.engines(server, &ready, troubles);
+                troubles.extend(self.engines(server, &ready, &mut engines));
             }
         }
+        engines.look(troubles);
         self.only_in_this_shell(troubles);
         for trouble in &self.found.troubles {
             let fix = trouble.hint.clone().unwrap_or_else(|| "loom secrets doctor".into());
@@ -103,37 +102,19 @@ impl Needs<'_> {
     }
 
     /// Docker and Kubernetes, where a server works with them.
-    fn engines(&self, server: &Server, ready: &Ready, troubles: &mut Vec<Trouble>) {
-        let program = Path::new(&ready.program).file_name().unwrap_or_default();
-        let name = server.name.as_str();
+    fn engines(&self, server: &Server, ready: &Ready, engines: &mut Engines) -> Option<Trouble> {
         let variable = |name: &str| {
             let own = ready.env.get(name).map(|value| value.expose().clone());
             own.or_else(|| self.env.get(name).cloned()).filter(|value| !value.is_empty())
         };
-        if DOCKER.iter().any(|docker| program == *docker) {
-            let host = variable("DOCKER_HOST");
-            let socket = match host.as_deref().map(|host| host.strip_prefix("unix://")) {
-                // Whether a host elsewhere answers is not for a quick look.
-                Some(None) => return,
-                Some(Some(path)) => PathBuf::from(path),
-                None => PathBuf::from("/var/run/docker.sock"),
-            };
-            if let Err(error) = std::os::unix::net::UnixStream::connect(&socket) {
-                let text = format!("Docker does not answer at {}: {error}", socket.display());
-                let fix = if cfg!(target_os = "macos") { "open -a Docker" } else { "systemctl start docker" };
-                troubles.push(Trouble::warning("docker", name, text).advice(fix));
-            }
-        }
-        if KUBERNETES.iter().any(|kubectl| program == *kubectl) || ready.env.contains_key("KUBECONFIG") {
-            let config = variable("KUBECONFIG").map(PathBuf::from);
-            let config = config.unwrap_or_else(|| self.context.paths.home().join(".kube/config"));
-            if !config.to_string_lossy().contains(':') && !config.is_file() {
-                let text =
-                    format!("the Kubernetes configuration {} is not there", self.context.show(&config));
-                let trouble = Trouble::warning("kubeconfig", name, text);
-                troubles.push(trouble.advice("copy it there, or set KUBECONFIG in the server's env"));
-            }
-        }
+        let is_told = ready.env.contains_key("KUBECONFIG");
+        engines.add(
+            server.name.as_str(),
+            Path::new(&ready.program),
+            is_told,
+            self.context.paths.home(),
+            variable,
+        )
     }
 
     /// A daemon that a client starts from the desktop does not have this shell's secrets.
