@@ -39,8 +39,7 @@ bootstrap-local: ## from nothing to a running daemon: quick build, install, firs
 test: test-core test-peers ## everything that can fail
 
 test-core: lint ## lint, unit and integration tests (installs a keyring and systemd to test with)
-	scripts/install-keyring.sh
-	scripts/install-systemd.sh
+	scripts/install-packages.sh
 	cargo test --workspace --exclude peers-rmcp --bins --test it
 	SOAK_SECONDS=20 SOAK_SEED=1 cargo test --test soak
 

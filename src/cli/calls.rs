@@ -41,7 +41,7 @@ pub fn run(args: CallsArgs, context: &Context, out: &mut Out) -> Result<Ending, 
         let result = client.call("loom/calls/summary", &json!({ "server": args.server }), ANSWER_WAIT)?;
         match args.json {
             true => out.json(&serde_json::from_str::<Value>(result.get()).map_err(odd)?),
-            false => summary::render(&serde_json::from_str(result.get()).map_err(odd)?, out),
+            false => summary::render(&serde_json::from_str(result.get()).map_err(odd)?, &asked(&args), out),
         }
         return Ok(Ending::Done);
     }
@@ -90,10 +90,15 @@ fn asked(args: &CallsArgs) -> String {
     given.collect()
 }
 
+/// In place of a table without rows.
+fn none(asked: &str) -> String {
+    if asked.is_empty() { "no calls yet".to_owned() } else { format!("no calls match{asked}") }
+}
+
 fn list(calls: &[Value], asked: &str, out: &mut Out) -> Result<(), Fault> {
     let rows: Vec<Row> = calls.iter().map(read).collect::<Result<_, _>>()?;
     if rows.is_empty() {
-        out.line(if asked.is_empty() { "no calls yet".to_owned() } else { format!("no calls match{asked}") });
+        out.line(none(asked));
         return Ok(());
     }
     let widths = Widths::of(&rows);

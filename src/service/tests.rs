@@ -118,7 +118,7 @@ fn a_systemd_unit_names_odd_paths_as_systemd_reads_them() {
     }
 }
 
-/// Run where systemd is; `scripts/install-systemd.sh` installs it.
+/// Run where systemd is; `scripts/install-packages.sh` installs it.
 #[test]
 #[cfg(target_os = "linux")]
 fn systemd_finds_nothing_wrong_with_the_unit() {
@@ -136,7 +136,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         // Its own configuration would be read, too.
         command.args(["--user", "verify"]).arg(&file).env("HOME", &home).env("XDG_RUNTIME_DIR", dir.path());
         let said =
-            program::ask(&mut command, b"", PATIENCE).expect("scripts/install-systemd.sh installs systemd");
+            program::ask(&mut command, b"", PATIENCE).expect("scripts/install-packages.sh installs systemd");
         let ours: Vec<&str> = said.stderr.lines().filter(|line| line.contains(DAEMON.service)).collect();
         assert_eq!((said.code, ours), (0, vec![]), "{name}: {}", said.stderr);
     }

@@ -25,9 +25,9 @@ struct Row {
 /// The widest that a name is shown.
 const NAME_MAX: usize = 40;
 
-pub fn render(summary: &Summary, out: &mut Out) {
+pub fn render(summary: &Summary, asked: &str, out: &mut Out) {
     if summary.tools.is_empty() {
-        out.line("no calls yet");
+        out.line(super::none(asked));
         return;
     }
     let server = |row: &Row| first_line(&row.server, NAME_MAX);

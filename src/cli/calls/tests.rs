@@ -62,13 +62,16 @@ fn a_summary_as_a_table() {
     };
     let tools = json!({ "tools": [row("read_file", 1200, 3, Some(0.81)), row("never_answers", 1, 1, None)] });
     let mut out = Out::new(false, false);
-    summary::render(&serde_json::from_value(tools).unwrap(), &mut out);
-    summary::render(&serde_json::from_value(json!({ "tools": [] })).unwrap(), &mut out);
+    summary::render(&serde_json::from_value(tools).unwrap(), "", &mut out);
+    let empty = serde_json::from_value(json!({ "tools": [] })).unwrap();
+    summary::render(&empty, "", &mut out);
+    summary::render(&empty, " --server nope", &mut out);
     insta::assert_snapshot!(out.text(), @r"
     SERVER  TOOL              CALLS   ERRORS       P50       P95       P99
     files   read_file          1200        3   0.81 ms     16 ms     1.6 s
     files   never_answers         1        1         -         -         -
     no calls yet
+    no calls match --server nope
     ");
 }
 

@@ -1,5 +1,5 @@
 //! A real Secret Service, gnome-keyring in a D-Bus session of its own: unlocked, locked, without a keyring, hanging, and
-//! none at all. `scripts/install-keyring.sh` installs what these tests need.
+//! none at all. `scripts/install-packages.sh` installs what these tests need.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, DirBuilder};
@@ -36,7 +36,7 @@ fn session(home: &TestHome, options: &[&str], script: &str) -> Vec<String> {
     let mut command = home.command("dbus-run-session");
     command.args(options).args(["--", "sh", "-c", &format!("{WORDS}exec 2>&1\n{script}"), loom_binary()]);
     let output = home.finish(&mut command);
-    assert!(output.status.success(), "{output:?}; is scripts/install-keyring.sh needed?");
+    assert!(output.status.success(), "{output:?}; is scripts/install-packages.sh needed?");
     let said = String::from_utf8_lossy(&output.stdout);
     said.split("== ").skip(1).map(str::to_owned).collect()
 }

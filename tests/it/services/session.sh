@@ -37,7 +37,7 @@ unset STAGE
 mkdir -m 700 -p "$XDG_RUNTIME_DIR"
 manager=/usr/lib/systemd/systemd
 [ -x "$manager" ] || manager=/lib/systemd/systemd
-[ -x "$manager" ] || cannot "systemd is not installed, see scripts/install-systemd.sh"
+[ -x "$manager" ] || cannot "systemd is not installed, see scripts/install-packages.sh"
 "$manager" --user --unit=basic.target >"$HOME/systemd.log" 2>&1 &
 tries=0
 until systemctl --user is-active --quiet basic.target 2>/dev/null; do
