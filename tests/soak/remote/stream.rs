@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::super::support::elsewhere::http;
+use super::session::OWN;
 
 /// How often a stream looks whether its reader is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -91,7 +92,9 @@ impl Stream {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
             }
-            if told.readers != reader || told.dead && told.events.len() <= next {
+            // Without the id of its first event, an answer's stream could not be continued: that one always goes out.
+            let may_be_cut = next > 0 || number == OWN;
+            if told.readers != reader && may_be_cut || told.dead && told.events.len() <= next {
                 http::cut(onto);
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
