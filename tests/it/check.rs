@@ -116,7 +116,7 @@ const MENDED: [Fault; 29] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 15] = [
+const FOUND: [Fault; 16] = [
     ("installed", |home| installed(home, &home.path().join("gone/loom"))),
     ("installed", |home| {
         let other = program(home, "loom");
@@ -151,6 +151,11 @@ const FOUND: [Fault; 15] = [
         let docker = program(home, "docker");
         registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
         home.set_env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", CLOSED_PORT));
+    }),
+    ("docker", |home| {
+        let docker = program(home, "docker");
+        registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
+        home.set_env("DOCKER_HOST", "nowhere");
     }),
     ("kubeconfig", |home| cluster(home, "contexts: s3cr3t-of-mine\n")),
     ("kubernetes", |home| cluster(home, &kubeconfig(CLOSED_PORT))),

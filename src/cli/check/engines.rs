@@ -18,6 +18,9 @@ use super::trouble::Trouble;
 const DOCKER: [&str; 2] = ["docker", "docker-mcp"];
 const KUBERNETES: [&str; 2] = ["kubectl", "mcp-server-kubernetes"];
 
+/// Addresses that cannot be knocked at from here: Windows' pipes, and sockets that are handed over.
+const UNSEEN: [&str; 2] = ["npipe:", "fd:"];
+
 /// How long all of them together may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -47,8 +50,16 @@ impl Engines {
     ) -> Option<Trouble> {
         let program = program.file_name()?.to_str()?;
         if DOCKER.contains(&program) {
-            let door = docker(home, &variable).and_then(|host| door(&host));
-            self.want("docker", door, server);
+            let host = docker(home, &variable);
+            let found = host.as_deref().and_then(door);
+            if let (None, Some(host)) = (&found, &host)
+                && !UNSEEN.iter().any(|scheme| host.starts_with(scheme))
+            {
+                let text = "Docker is to be at what is no address (DOCKER_HOST, or Docker's context)";
+                let fix = "an address is unix:///PATH, tcp://HOST:PORT or ssh://HOST";
+                return Some(Trouble::warning("docker", server, text).advice(fix));
+            }
+            self.want("docker", found, server);
         }
         if KUBERNETES.contains(&program) || of_cluster {
             let proxied = ["HTTPS_PROXY", "https_proxy"].iter().any(|name| variable(name).is_some());
@@ -66,7 +77,6 @@ impl Engines {
     }
 
     fn want(&mut self, engine: &'static str, door: Option<Door>, server: &str) {
-        // What has no address that is known here (`npipe`, `fd`) is not looked at.
         if let Some(door) = door {
             self.doors.entry((engine, door)).or_insert_with(|| server.to_owned());
         }
