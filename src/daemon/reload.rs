@@ -13,6 +13,7 @@ use super::hello::Role;
 use super::request::Refusal;
 use super::switch::{Context, Loaded, Shared, Switch};
 use crate::fault::{Explain, Kind};
+use crate::registry::Registry;
 use crate::registry::diff::{self, Diff};
 use crate::registry::find::{self, FindError};
 use crate::registry::finding::Level;
@@ -68,11 +69,17 @@ fn shown(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// Reads the registry that is in force for a daemon: never one from a working directory.
-pub fn load(context: &Context) -> Result<Loaded, LoadError> {
+/// Reads the registry that is in force for a daemon: never one from a working directory. A file without a word in it
+/// does not take the place of `before`'s servers: an editor that writes in place empties it first.
+pub fn load(context: &Context, before: Option<&Registry>) -> Result<Loaded, LoadError> {
     let found =
         find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
     let bytes = find::read(&found).map_err(LoadError::Find)?;
+    if bytes.trim_ascii().is_empty() && before.is_some_and(|before| !before.servers.is_empty()) {
+        let place = found.path.display();
+        let text = "the file is empty; a registry without servers says `servers: []`";
+        return Err(LoadError::Wrong(vec![format!("{place}:1:1: error: {text}")]));
+    }
     let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
     let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
     for finding in parsed.findings.iter().filter(|finding| finding.level == Level::Warning) {
@@ -102,7 +109,7 @@ pub fn read_profiles(context: &Context) -> Result<BTreeMap<String, Profile>, Loa
 impl Switch {
     /// Reads the registry anew. A broken file changes nothing.
     pub fn reload(&mut self) -> Result<Diff, LoadError> {
-        let loaded = match load(&self.context) {
+        let loaded = match load(&self.context, Some(&self.loaded.registry)) {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(%error, "the registry stays as it was");

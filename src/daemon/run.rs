@@ -61,7 +61,7 @@ pub fn run(options: Options, mut environment: BTreeMap<String, String>) -> Resul
         paths: options.paths,
         settings: options.settings,
     });
-    let loaded = reload::load(&context)?;
+    let loaded = reload::load(&context, None)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

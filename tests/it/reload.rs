@@ -13,6 +13,27 @@ const SECOND: Duration = Duration::from_secs(1);
 const BROKEN: &str = "version: 1\nservers:\n  - name: one\n    common:\n      comand: x\n";
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
 
+/// An editor that writes in place empties the file first.
+#[test]
+fn an_emptied_file_takes_no_server_away() {
+    let home = TestHome::new();
+    let file = home.echo_registry(&[("one", "", "")]);
+    let mut client = home.client();
+    let pid = client.call_text("one__pid", json!({}));
+    for blank in ["", "\n \n"] {
+        fs::write(&file, blank).expect("the home can be written");
+        let reload = home.loom(&["reload"]);
+        let said = String::from_utf8_lossy(&reload.stderr).into_owned();
+        assert_eq!(reload.status.code(), Some(78), "{said}");
+        assert!(said.contains(":1:1: error: the file is empty"), "{said}");
+        assert_eq!(client.call_text("one__pid", json!({})), pid);
+    }
+    fs::write(&file, "version: 1\nservers: []\n").expect("the home can be written");
+    home.loom_ok(&["reload"]);
+    let call = client.begin_call("one__pid", json!({}));
+    assert_eq!(client.failure_name(call), "TOOL_NOT_FOUND");
+}
+
 #[test]
 fn a_broken_file_names_its_place_and_changes_nothing() {
     let home = TestHome::new();
