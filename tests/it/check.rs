@@ -138,25 +138,13 @@ const FOUND: [Fault; 16] = [
         cursor(home, &format!(r#""url": "https://h.example/", "auth": {{"CLIENT_ID": "a"}}, {headers}"#));
     }),
     ("no_registry", |home| fs::remove_file(home.config_dir().join("registry.yaml")).unwrap()),
-    ("docker", |home| {
-        let docker = program(home, "docker");
-        registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
-        home.set_env("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    }),
+    ("docker", |home| boxed(home, "unix:///nowhere/docker.sock")),
     ("kubeconfig", |home| {
         let kubectl = program(home, "kubectl");
         registry(home, &format!("  - name: cluster\n    common: {{ command: {kubectl:?} }}\n"));
     }),
-    ("docker", |home| {
-        let docker = program(home, "docker");
-        registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
-        home.set_env("DOCKER_HOST", format!("tcp://127.0.0.1:{}", CLOSED_PORT));
-    }),
-    ("docker", |home| {
-        let docker = program(home, "docker");
-        registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
-        home.set_env("DOCKER_HOST", "nowhere");
-    }),
+    ("docker", |home| boxed(home, &format!("tcp://127.0.0.1:{CLOSED_PORT}"))),
+    ("docker", |home| boxed(home, "nowhere")),
     ("kubeconfig", |home| cluster(home, "contexts: s3cr3t-of-mine\n")),
     ("kubernetes", |home| cluster(home, &kubeconfig(CLOSED_PORT))),
     ("registry_reload", |home| {
@@ -195,6 +183,13 @@ fn kubeconfig(port: u16) -> String {
          clusters: [{{ name: c, cluster: {{ server: \"https://127.0.0.1:{port}\" }} }}]\n\
          users: [{{ name: u, user: {{ token: s3cr3t }} }}]\n"
     )
+}
+
+/// A server that works with the Docker engine at this address.
+fn boxed(home: &mut TestHome, host: &str) {
+    let docker = program(home, "docker");
+    registry(home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
+    home.set_env("DOCKER_HOST", host);
 }
 
 /// A server that works with the cluster of this configuration.
@@ -305,9 +300,7 @@ fn an_engine_that_answers_is_no_finding() {
     let port = engine.local_addr().unwrap().port();
     cluster(&home, &kubeconfig(port));
     assert_eq!(checks(&home), [Value::Null; 0]);
-    let docker = program(&home, "docker");
-    registry(&home, &format!("  - name: boxed\n    common: {{ command: {docker:?} }}\n"));
-    home.set_env("DOCKER_HOST", format!("tcp://127.0.0.1:{port}"));
+    boxed(&mut home, &format!("tcp://127.0.0.1:{port}"));
     assert_eq!(checks(&home), [Value::Null; 0]);
 }
 

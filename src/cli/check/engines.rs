@@ -91,7 +91,7 @@ impl Engines {
             let tell = tell.clone();
             // Not joined: nothing bounds the time in which a name is looked up.
             thread::spawn(move || {
-                let answer = knock(&door, PATIENCE);
+                let answer = knock(&door);
                 // Nobody listens any more once the time is over.
                 tell.send((engine, door, answer)).unwrap_or_default();
             });
@@ -127,14 +127,14 @@ fn unreachable(engine: &'static str, server: &str, door: &Door, why: &str) -> Tr
     })
 }
 
-fn knock(door: &Door, patience: Duration) -> Result<(), String> {
+fn knock(door: &Door) -> Result<(), String> {
     match door {
         Door::Socket(path) => UnixStream::connect(path).map(drop).map_err(|error| error.to_string()),
         Door::Port(host, port) => {
             let found = (host.as_str(), *port).to_socket_addrs().map_err(|error| error.to_string())?;
             let mut last = "its name leads nowhere".to_owned();
             for address in found {
-                match TcpStream::connect_timeout(&address, patience) {
+                match TcpStream::connect_timeout(&address, PATIENCE) {
                     Ok(_) => return Ok(()),
                     Err(error) => last = error.to_string(),
                 }
