@@ -75,13 +75,13 @@ pub fn load(context: &Context, before: Option<&Registry>) -> Result<Loaded, Load
     let found =
         find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
     let bytes = find::read(&found).map_err(LoadError::Find)?;
-    if bytes.trim_ascii().is_empty() && before.is_some_and(|before| !before.servers.is_empty()) {
+    let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
+    let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
+    if parsed.is_blank && before.is_some_and(|before| !before.servers.is_empty()) {
         let place = found.path.display();
         let text = "the file is empty; a registry without servers says `servers: []`";
         return Err(LoadError::Wrong(vec![format!("{place}:1:1: error: {text}")]));
     }
-    let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
-    let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
     for finding in parsed.findings.iter().filter(|finding| finding.level == Level::Warning) {
         tracing::warn!("{finding}");
     }

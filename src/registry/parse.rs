@@ -27,6 +27,8 @@ pub struct Parsed {
     /// `None` when there is any error among the findings.
     pub registry: Option<Registry>,
     pub findings: Vec<Finding>,
+    /// Nothing in it but comments and blanks.
+    pub is_blank: bool,
 }
 
 const START: Place = Place { line: 1, column: 1 };
@@ -58,7 +60,7 @@ pub fn parse_bytes(bytes: &[u8], file: &Path, home: &Path, builtins: &[&str]) ->
     let mut report = Report::new(file);
     match text_of(bytes, &mut report) {
         Some(text) => parse(text, file, home, builtins),
-        None => Parsed { registry: None, findings: report.into_findings() },
+        None => Parsed { registry: None, findings: report.into_findings(), is_blank: false },
     }
 }
 
@@ -89,9 +91,10 @@ pub fn parse(text: &str, file: &Path, home: &Path, builtins: &[&str]) -> Parsed 
     let mut report = Report::new(file);
     if text.len() > MAX_BYTES {
         report.error(START, "", format!("the file is larger than {} MiB", MAX_BYTES >> 20));
-        return Parsed { registry: None, findings: report.into_findings() };
+        return Parsed { registry: None, findings: report.into_findings(), is_blank: false };
     }
     let document = tree::read(text, &mut report);
+    let is_blank = matches!(document, Document::Empty);
     let mut registry = Registry {
         servers: Vec::new(),
         aliases: builtin_aliases(),
@@ -105,7 +108,7 @@ pub fn parse(text: &str, file: &Path, home: &Path, builtins: &[&str]) -> Parsed 
         Document::Root(node) => top(node, &mut registry, &mut Reader { report: &mut report, builtins }),
     }
     let registry = (!report.has_errors()).then_some(registry);
-    Parsed { registry, findings: report.into_findings() }
+    Parsed { registry, findings: report.into_findings(), is_blank }
 }
 
 /// `X` for `X/mcp/context/registry.yaml`, else `~/workspace`.

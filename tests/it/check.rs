@@ -116,7 +116,7 @@ const MENDED: [Fault; 29] = [
 ];
 
 /// These concern a daemon, or need a person.
-const FOUND: [Fault; 16] = [
+const FOUND: [Fault; 17] = [
     ("installed", |home| installed(home, &home.path().join("gone/loom"))),
     ("installed", |home| {
         let other = program(home, "loom");
@@ -146,7 +146,8 @@ const FOUND: [Fault; 16] = [
     ("docker", |home| boxed(home, &format!("tcp://127.0.0.1:{CLOSED_PORT}"))),
     ("docker", |home| boxed(home, "nowhere")),
     ("kubeconfig", |home| cluster(home, "contexts: s3cr3t-of-mine\n")),
-    ("kubernetes", |home| cluster(home, &kubeconfig(CLOSED_PORT))),
+    ("kubernetes", |home| cluster(home, &kubeconfig(&format!("https://127.0.0.1:{CLOSED_PORT}")))),
+    ("kubernetes", |home| cluster(home, &kubeconfig("nowhere://x"))),
     ("registry_reload", |home| {
         home.loom_ok(&["start"]);
         put(&home.config_dir().join("registry.yaml"), "servers: 7\n");
@@ -177,10 +178,10 @@ fn cursor(home: &TestHome, members: &str) {
 /// At which nobody listens; no program is given it by chance.
 const CLOSED_PORT: u16 = 1;
 
-fn kubeconfig(port: u16) -> String {
+fn kubeconfig(server: &str) -> String {
     format!(
         "current-context: mine\ncontexts: [{{ name: mine, context: {{ cluster: c, user: u }} }}]\n\
-         clusters: [{{ name: c, cluster: {{ server: \"https://127.0.0.1:{port}\" }} }}]\n\
+         clusters: [{{ name: c, cluster: {{ server: \"{server}\" }} }}]\n\
          users: [{{ name: u, user: {{ token: s3cr3t }} }}]\n"
     )
 }
@@ -298,7 +299,7 @@ fn an_engine_that_answers_is_no_finding() {
     let mut home = healthy();
     let engine = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = engine.local_addr().unwrap().port();
-    cluster(&home, &kubeconfig(port));
+    cluster(&home, &kubeconfig(&format!("127.0.0.1:{port}")));
     assert_eq!(checks(&home), [Value::Null; 0]);
     boxed(&mut home, &format!("tcp://127.0.0.1:{port}"));
     assert_eq!(checks(&home), [Value::Null; 0]);

@@ -20,7 +20,7 @@ fn an_emptied_file_takes_no_server_away() {
     let file = home.echo_registry(&[("one", "", "")]);
     let mut client = home.client();
     let pid = client.call_text("one__pid", json!({}));
-    for blank in ["", "\n \n"] {
+    for blank in ["", "\n \n", "# servers:\n#   - name: one\n"] {
         fs::write(&file, blank).expect("the home can be written");
         let reload = home.loom(&["reload"]);
         let said = String::from_utf8_lossy(&reload.stderr).into_owned();

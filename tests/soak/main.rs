@@ -1,7 +1,7 @@
 //! A random soak: clients, servers and faults by chance, every message compared with a model of what it must be.
 //!
 //! `SOAK_SECONDS` says how long (20), `SOAK_SEED` which plan; into the folder `SOAK_TRACE` each client writes all that it
-//! says and hears. With `serve` as first argument this binary is a server.
+//! says and hears; `TEST_KEEP_HOME` keeps the home of a failed run. With `serve` as first argument this binary is a server.
 
 #[expect(clippy::allow_attributes, reason = "an expectation would fail once a test uses everything")]
 #[allow(dead_code, reason = "shared with tests/it; each binary uses its part")]

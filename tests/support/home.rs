@@ -19,6 +19,8 @@ use super::client::Client;
 const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the processes of a home may take to go after `loom stop`.
 const END_PATIENCE: Duration = Duration::from_secs(15);
+/// With this variable set, the home of a test that fails is kept: its daemon's log may say why.
+const KEEP: &str = "TEST_KEEP_HOME";
 /// How often a state that gives no event is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -197,7 +199,15 @@ impl TestHome {
 impl Drop for TestHome {
     fn drop(&mut self) {
         if thread::panicking() {
-            kill_all(&self.processes());
+            // What is being started while the others are killed is not in the first list.
+            wait_until(END_PATIENCE, || {
+                let left = self.processes();
+                kill_all(&left);
+                left.is_empty()
+            });
+            if std::env::var_os(KEEP).is_some() {
+                self.dir.disable_cleanup(true);
+            }
             return;
         }
         let pid = self.daemon_pid();

@@ -49,37 +49,45 @@ impl Engines {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Option<Trouble> {
         let program = program.file_name()?.to_str()?;
-        if DOCKER.contains(&program) {
-            let host = docker(home, &variable);
-            let found = host.as_deref().and_then(door);
-            if let (None, Some(host)) = (&found, &host)
-                && !UNSEEN.iter().any(|scheme| host.starts_with(scheme))
-            {
-                let text = "Docker is to be at what is no address (DOCKER_HOST, or Docker's context)";
-                let fix = "an address is unix:///PATH, tcp://HOST:PORT or ssh://HOST";
-                return Some(Trouble::warning("docker", server, text).advice(fix));
+        if DOCKER.contains(&program)
+            && let Some(host) = docker(home, &variable)
+            && !UNSEEN.iter().any(|scheme| host.starts_with(scheme))
+        {
+            let trouble = self.want("docker", &host, server);
+            if trouble.is_some() {
+                return trouble;
             }
-            self.want("docker", found, server);
         }
         if KUBERNETES.contains(&program) || of_cluster {
             let proxied = ["HTTPS_PROXY", "https_proxy"].iter().any(|name| variable(name).is_some());
-            match cluster(home, variable("KUBECONFIG").as_deref()) {
+            return match cluster(home, variable("KUBECONFIG").as_deref()) {
                 // Behind a proxy only that is reached from here.
-                Ok(_) if proxied => {}
-                Ok(url) => self.want("kubernetes", door(&url), server),
+                Ok(_) if proxied => None,
+                Ok(url) => self.want("kubernetes", &url, server),
                 Err(text) => {
                     let trouble = Trouble::warning("kubeconfig", server, text);
-                    return Some(trouble.advice("mend or copy it, or set KUBECONFIG in the server's env"));
+                    Some(trouble.advice("mend or copy it, or set KUBECONFIG in the server's env"))
                 }
-            }
+            };
         }
         None
     }
 
-    fn want(&mut self, engine: &'static str, door: Option<Door>, server: &str) {
-        if let Some(door) = door {
+    fn want(&mut self, engine: &'static str, url: &str, server: &str) -> Option<Trouble> {
+        if let Some(door) = door(url) {
             self.doors.entry((engine, door)).or_insert_with(|| server.to_owned());
+            return None;
         }
+        let (whose, fix) = if engine == "docker" {
+            (
+                "Docker's (DOCKER_HOST, or its context)",
+                "an address is unix:///PATH, tcp://HOST:PORT or ssh://HOST",
+            )
+        } else {
+            ("the Kubernetes cluster's (KUBECONFIG)", "an address is https://HOST:PORT")
+        };
+        let text = format!("what is given as {whose} address is none");
+        Some(Trouble::warning(engine, server, text).advice(fix))
     }
 
     /// Knocks at all of them at once.
@@ -154,6 +162,7 @@ fn door(url: &str) -> Option<Door> {
         "http" => 80,
         "tcp" => 2375,
         "ssh" => 22,
+        "socks5" => 1080,
         _ => return None,
     };
     let host = uri.host()?.trim_matches(['[', ']']).to_owned();
@@ -234,7 +243,8 @@ struct Cluster {
     proxy_url: Option<String>,
 }
 
-/// The address of the cluster in force, or of the proxy before it. Of several files the first word counts.
+/// The address of the cluster in force, or of the proxy before it; without a scheme it is HTTP's. Of several files the
+/// first word counts.
 /// Source: Kubernetes' "Organizing Cluster Access Using kubeconfig Files".
 fn cluster(home: &Path, chosen: Option<&str>) -> Result<String, String> {
     let usual = home.join(".kube/config").to_string_lossy().into_owned();
@@ -266,7 +276,8 @@ fn cluster(home: &Path, chosen: Option<&str>) -> Result<String, String> {
     let wanted = &context.context.cluster;
     let cluster = whole.clusters.into_iter().find(|one| one.name == *wanted);
     let cluster = cluster.ok_or_else(|| format!("{chosen} has no cluster {wanted}, that of {name}"))?.cluster;
-    Ok(cluster.proxy_url.unwrap_or(cluster.server))
+    let url = cluster.proxy_url.unwrap_or(cluster.server);
+    Ok(if url.contains("://") { url } else { format!("http://{url}") })
 }
 
 #[cfg(test)]
