@@ -114,6 +114,7 @@ pub fn rmcp_program(name: &str) -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--package", "peers-rmcp"])
+            .args(if cfg!(debug_assertions) { &[][..] } else { &["--release"] })
             .current_dir(source(""))
             .env("CARGO_TARGET_DIR", profile_folder().parent().expect("a profile is in a target folder"))
             .output()

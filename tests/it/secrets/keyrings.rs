@@ -13,6 +13,7 @@ const UNLOCK: &str = "printf pw | gnome-keyring-daemon --replace --unlock >/dev/
 
 /// Words for scripts: `call` calls a server that wants K, `put NAME VALUE` keeps a secret.
 const WORDS: &str = r#"
+command -v gnome-keyring-daemon >/dev/null || exit 127
 call() { "$0" tools call forge__environ --args '{}' || echo "code $?"; }
 put() { printf %s "$2" | "$0" secrets set "$1" --from-stdin || echo "code $?"; }
 get() { "$0" secrets get "$1" --reveal || echo "code $?"; }
