@@ -258,6 +258,8 @@ impl Switch {
     fn list_answered(&mut self, id: InstanceId, kind: Kind, outcome: Outcome<'_>) {
         match outcome {
             Outcome::Result(result) => self.listed(id, kind, result),
+            // It declares the kind, and knows no such list.
+            Outcome::Error(error) if scan::find(error, &["code"]) == Some("-32601") => self.no_list(id, kind),
             Outcome::Error(error) => self.listing_failed(id, kind, message_of(error)),
         }
     }
@@ -271,10 +273,11 @@ impl Switch {
             r#""notifications/cancelled""# => self.server_cancels(id, params),
             r#""notifications/tasks/status""# => self.task_status(id, params),
             r#""notifications/elicitation/complete""# => self.elicitation_complete(id, params),
-            method if method.ends_with(r#"/list_changed""#) => {
-                self.server_list_changed(id, method.trim_matches('"'))
-            }
             method => match scan::unquote(method) {
+                Some(method) if Kind::ALL.iter().any(|kind| kind.changed() == method) => {
+                    self.server_list_changed(id, &method);
+                }
+                // Of an extension, it may be.
                 Some(method) => self.pass_notice(id, &method, params),
                 None => self.counters.dropped_notifications += 1,
             },

@@ -1,6 +1,7 @@
 //! What servers ask of clients: sampling, elicitation, roots. A question goes to the client whose call is in flight;
 //! where that is not clear it is refused by name, and nothing is guessed.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::session::SessionId;
@@ -155,17 +156,10 @@ impl Switch {
                 let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else {
                     return;
                 };
-                let name = state.name().to_owned();
+                let told = envelope.result.clone().map(|at| as_own(&text[at], state.name()));
                 let out = state.out.tail();
-                match (&envelope.result, &envelope.error) {
-                    (Some(result), _) => {
-                        let own = |id: &str| {
-                            tasks::parse(id)
-                                .filter(|(server, _)| *server == name)
-                                .map(|(_, own)| own.to_owned())
-                        };
-                        let told = tasks::rename_related(&text[result.clone()], own);
-                        let told = told.as_deref().unwrap_or(&text[result.clone()]);
+                match (&told, &envelope.error) {
+                    (Some(told), _) => {
                         reply::result(out, id.as_bytes(), told.as_bytes());
                     }
                     (None, Some(error)) => {
@@ -187,6 +181,7 @@ impl Switch {
         let (instance, token) = (*instance, token.clone());
         let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else { return };
         let own = reply::spliced(params, &[(at, token.as_bytes())]);
+        let own = as_own(&own, state.name()).into_owned();
         reply::notification(state.out.tail(), "notifications/progress", &own);
         self.dirty_instances.insert(instance);
     }
@@ -234,4 +229,10 @@ impl Switch {
             }
         }
     }
+}
+
+/// What a client says to a server, with the server's own id of the task that it is about.
+fn as_own<'t>(text: &'t str, server: &str) -> Cow<'t, str> {
+    let own = |id: &str| tasks::parse(id).filter(|(name, _)| *name == server).map(|(_, own)| own.to_owned());
+    tasks::rename_related(text, own).map_or(Cow::Borrowed(text), Cow::Owned)
 }

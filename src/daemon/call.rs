@@ -181,7 +181,11 @@ impl Switch {
         let Asker::Client { session, id, purpose, .. } = &open.asker else { return };
         let (session, id) = (*session, id.clone());
         let search = match purpose {
-            Purpose::Search(search) => Some((**search).clone()),
+            Purpose::Search(search) => {
+                let mut search = (**search).clone();
+                search.keep_to_likes();
+                Some(search)
+            }
             _ => None,
         };
         self.tapped_open(Some(open), CallEnd::Failed(code));

@@ -115,6 +115,14 @@ impl Switch {
         }
     }
 
+    /// A server does not know the method: it has none of these.
+    pub fn no_list(&mut self, id: InstanceId, kind: Kind) {
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.list_mut(kind).pages.clear();
+            self.all_listed(id, kind);
+        }
+    }
+
     fn all_listed(&mut self, id: InstanceId, kind: Kind) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let list = instance.list_mut(kind);
@@ -131,11 +139,7 @@ impl Switch {
         instance.unsaved |= changed;
         let server: Box<str> = instance.name().into();
         self.last_lists.entry(server).or_default()[kind as usize] = Some(items);
-        let Some(instance) = self.instances.get_mut(&id) else { return };
-        if instance.unsaved && !instance.lists.iter().any(|list| list.busy) {
-            instance.unsaved = false;
-            self.save_catalog(id);
-        }
+        self.save_when_settled(id);
         if changed {
             self.lists_changed();
         }
@@ -154,12 +158,22 @@ impl Switch {
         list.busy = false;
         list.pages.clear();
         list.stale = list.items.is_some();
-        list.error = Some(why);
+        list.error = Some(format!("{}: {why}", kind.method()));
         list.rests(false);
         let again = std::mem::take(&mut list.again);
+        self.save_when_settled(id);
         self.answer_settled_lists();
         if again {
             self.relist_soon(id, kind);
+        }
+    }
+
+    /// What has changed is written once no list is on its way.
+    fn save_when_settled(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
+        if instance.unsaved && !instance.lists.iter().any(|list| list.busy) {
+            instance.unsaved = false;
+            self.save_catalog(id);
         }
     }
 

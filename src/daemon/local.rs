@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::control;
 use super::hello::{self, Hello};
-use super::request::{Refusal, Request};
+use super::request::{Refusal, Request, bad_params};
 use super::session::{Session, SessionId};
 use super::switch::Switch;
 use super::{reload, status};
@@ -139,12 +139,22 @@ impl Switch {
             session.announced = Kind::ALL.map(|kind| Some(view.list(kind).clone()));
         }
         let instructions = initialize::instructions(&view.view, &servers, &failed, &told_by);
-        let answer = initialize::answer(request.params(), env!("CARGO_PKG_VERSION"), &instructions);
+        let greetings = view.members.iter().filter_map(|member| {
+            self.instances.get(&member.instance).and_then(|instance| instance.greeting.as_ref())
+        });
+        let can = greetings.map(|greeting| &*greeting.capabilities);
+        let answer = initialize::answer(request.params(), env!("CARGO_PKG_VERSION"), &instructions, can);
         self.answer(request, &answer)
     }
 
     /// A list: from the catalog, at once; servers never listed before are waited for, for a while.
     pub fn list(&mut self, request: &Request<'_>, kind: Kind) -> Result<(), Refusal> {
+        // Each list is one page; some clients say "from the beginning" with an empty cursor.
+        if let Some(at) = request.param("cursor")
+            && !matches!(&request.line[at], "null" | "\"\"")
+        {
+            return Err(bad_params(request, "this `cursor` is not one of ours"));
+        }
         let wait = self.context.settings.list_wait;
         self.wait_for_list(request, ListKind::Of(kind), wait)
     }

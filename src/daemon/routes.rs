@@ -67,14 +67,19 @@ impl Switch {
     ) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
         let view = self.view_of(request.session)?;
-        let own = quote(&view.resources.route(&uri).own);
+        let route = view.resources.route(&uri);
+        let own = quote(&route.own);
+        let known = route.known().iter().filter_map(|number| view.member(*number));
+        let known: Vec<&str> = known.map(|member| &*member.name).collect();
+        let is_known = |name: &str| known.contains(&name);
         let mut refusal = unknown(&uri);
         for (place, server) in servers.iter().enumerate() {
             let Some(member) = view.members.iter().find(|member| member.name == *server) else {
                 continue;
             };
             let rest = servers[place + 1..].to_vec();
-            let search = Search { line: request.line.as_bytes().into(), rest, error: error.clone() };
+            let likely = servers[place..].iter().filter(|name| is_known(name)).count();
+            let search = Search { line: request.line.as_bytes().into(), rest, likely, error: error.clone() };
             let purpose = match servers.len() {
                 1 if error.is_none() => Purpose::Plain,
                 _ => Purpose::Search(Box::new(search)),
@@ -83,6 +88,10 @@ impl Switch {
             match self.hand_over(request, member, outgoing) {
                 Ok(()) => return Ok(()),
                 Err(why) => refusal = why,
+            }
+            // The last that is likely to have it cannot be asked.
+            if likely == 1 {
+                break;
             }
         }
         Err(refusal)
@@ -136,7 +145,7 @@ impl Switch {
                 let able = |number: &&u32| {
                     view.member(**number).is_some_and(|one| self.server_can(one.instance, "completions"))
                 };
-                let server = route.servers.iter().find(able).or(route.servers.first()).copied();
+                let server = route.likely().iter().find(able).or(route.servers.first()).copied();
                 (at, server, quote(&route.own))
             }
             _ => return Err(missing()),

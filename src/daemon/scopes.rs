@@ -23,6 +23,9 @@ const SHARED: &str = r#"{"sampling":{"context":{},"tools":{}},"elicitation":{"fo
 /// To one that the clients of a workspace share; loom itself knows the roots.
 const WORKSPACE: &str = r#"{"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}}}"#;
 
+/// The roots of a client that has none, in the form of a key.
+const NONE: &str = r#"{"roots":[]}"#;
+
 /// How long a client has from the beginning of its handshake until its roots are known.
 const ROOTS_WAIT: Duration = Duration::from_secs(15);
 /// A daemon that looks so much too late was kept busy, and may have the answer unread.
@@ -35,7 +38,7 @@ const HELD_MAX: usize = 16 << 20;
 /// What is known of a client's roots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Roots {
-    /// It has none of its own: its folder counts.
+    /// It has none: its folder counts.
     #[default]
     Folder,
     /// It is asked; until then requests wait for the answer.
@@ -82,7 +85,7 @@ impl Switch {
 
     /// What stands for a client's roots: its own, or the folder it was started in.
     pub fn roots_of(&self, session: SessionId) -> Rc<str> {
-        let Some(session) = self.sessions.get(&session) else { return "{\"roots\":[]}".into() };
+        let Some(session) = self.sessions.get(&session) else { return NONE.into() };
         match &session.roots {
             Roots::Known { key, .. } => key.clone(),
             Roots::Folder | Roots::Asked { .. } => {
@@ -194,9 +197,10 @@ impl Switch {
     /// The client's answer: `None` when it has none.
     pub fn roots_answered(&mut self, id: SessionId, result: Option<&str>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let known = result.and_then(|text| Some(Roots::Known { key: normal(text)?, text: text.into() }));
+        let known = result.and_then(|text| Some((normal(text)?, text)));
         let roots = match (known, &session.roots) {
-            (Some(known), _) => known,
+            (Some((key, _)), _) if *key == *NONE => Roots::Folder,
+            (Some((key, text)), _) => Roots::Known { key, text: text.into() },
             // What it said before holds.
             (None, before @ Roots::Known { .. }) => before.clone(),
             (None, Roots::Folder | Roots::Asked { .. }) => Roots::Folder,

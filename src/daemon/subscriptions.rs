@@ -13,6 +13,7 @@ use crate::mcp::catalog::Kind;
 use crate::mcp::inventory;
 use crate::mcp::quote::quote;
 use crate::upstream::calls::Asker;
+use crate::upstream::greeting::Greeting;
 use crate::upstream::instance::{Demand, InstanceId};
 use crate::upstream::purpose::Purpose;
 use crate::wire::code;
@@ -50,12 +51,20 @@ impl Switch {
         self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: None })
     }
 
-    /// The server of a view that a subscription is for, and the URI as it has it. The same at each call, as long as the
-    /// view is.
+    /// The server of a view that a subscription is for, and the URI as it has it: of the likely ones the first that
+    /// may tell of changes, else the first.
     fn server_of<'v>(&self, view: &'v Rc<ClientView>, uri: &str) -> Option<(&'v Member, String)> {
         let route = view.resources.route(uri);
-        let mut members = route.servers.iter().filter_map(|number| view.member(*number));
-        let member = members.find(|member| self.may_have(member.instance, Kind::Resources))?;
+        let members = route.likely().iter().filter_map(|number| view.member(*number));
+        let mut members = members.filter(|member| self.may_have(member.instance, Kind::Resources));
+        let first = members.next()?;
+        // One that has not greeted yet may be able to.
+        let able = |member: &&Member| {
+            let greeting =
+                self.instances.get(&member.instance).and_then(|instance| instance.greeting.as_ref());
+            greeting.is_none_or(Greeting::tells_of_resources)
+        };
+        let member = std::iter::once(first).chain(members).find(able).unwrap_or(first);
         Some((member, route.own.into_owned()))
     }
 
@@ -165,9 +174,11 @@ impl Switch {
         let mut told: Vec<(SessionId, String)> = Vec::new();
         for (session, state) in &self.sessions {
             let own = || state.subscriptions.iter().filter(|(_, one)| one.instance == id);
-            let exact = own().find(|(_, one)| one.own == uri).map(|(used, _)| quote(used));
-            let part = own().any(|(_, one)| is_part(&uri, &one.own)).then(|| quote(&uri));
-            told.extend(exact.or(part).map(|used| (*session, used)));
+            let before = told.len();
+            told.extend(own().filter(|(_, one)| one.own == uri).map(|(used, _)| (*session, quote(used))));
+            if told.len() == before && own().any(|(_, one)| is_part(&uri, &one.own)) {
+                told.push((*session, quote(&uri)));
+            }
         }
         for (session, used) in told {
             let params = reply::spliced(params, &[(at.clone(), used.as_bytes())]);
@@ -233,7 +244,7 @@ impl Switch {
         let route = view.resources.route(uri);
         let lost = view.number(old.instance).is_none();
         let namesake = || view.members.iter().find(|member| member.name == old.server);
-        let member = match route.servers[..] {
+        let member = match *route.likely() {
             [owner] => view.member(owner)?,
             _ if lost => namesake().or_else(|| Some(self.server_of(view, uri)?.0))?,
             _ => return None,

@@ -150,10 +150,12 @@ pub fn parse_page(kind: Kind, result: &str) -> Result<Page, BadListing> {
         return Err(bad());
     };
     let list: Vec<&RawValue> = serde_json::from_str(&result[list]).map_err(|_| bad())?;
-    let next_cursor = match cursor {
+    let next_cursor: Option<String> = match cursor {
         Some(cursor) => serde_json::from_str(&result[cursor]).map_err(|_| bad())?,
         None => None,
     };
+    // Some servers say so that there is nothing more.
+    let next_cursor = next_cursor.filter(|cursor| !cursor.is_empty());
     let items: Vec<Item> = list.iter().filter_map(|raw| Item::parse(kind, raw.get()).ok()).collect();
     Ok(Page { skipped: list.len() - items.len(), items, next_cursor })
 }

@@ -1,9 +1,11 @@
 //! The handshake: what loom answers its clients, what it asks of servers, and the instructions that tell a model
 //! what it sees. Owns which protocol versions of the handshake era are spoken.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::mcp::quote::quote;
@@ -75,14 +77,51 @@ pub fn introduced(params: &str) -> Introduced {
     Introduced { name: text("name"), version: text("version"), protocol: negotiate(asked(params).as_deref()) }
 }
 
-/// The `initialize` result for a client's `params`. `version` is loom's own.
-pub fn answer(params: &str, version: &str, instructions: &str) -> String {
+/// The `initialize` result for a client's `params`. `version` is loom's own; `servers` are the capabilities of the
+/// client's servers, as JSON.
+pub fn answer<'s>(
+    params: &str,
+    version: &str,
+    instructions: &str,
+    servers: impl Iterator<Item = &'s str>,
+) -> String {
     let protocol = negotiate(asked(params).as_deref());
     let (version, instructions) = (quote(version), quote(instructions));
+    let capabilities = capabilities(servers);
     format!(
-        "{{\"protocolVersion\":\"{protocol}\",\"capabilities\":{CAPABILITIES},\
+        "{{\"protocolVersion\":\"{protocol}\",\"capabilities\":{capabilities},\
          \"serverInfo\":{{\"name\":\"loom\",\"version\":{version}}},\"instructions\":{instructions}}}"
     )
+}
+
+/// What loom can, and what its servers can beyond the protocol. Where two say different things of one extension, the
+/// first is told.
+fn capabilities<'s>(servers: impl Iterator<Item = &'s str>) -> String {
+    type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+    #[derive(Default, Deserialize, Serialize)]
+    #[serde(default)]
+    struct Beyond<'a> {
+        #[serde(borrow, skip_serializing_if = "Option::is_none")]
+        experimental: Option<Members<'a>>,
+        #[serde(borrow, skip_serializing_if = "Option::is_none")]
+        extensions: Option<Members<'a>>,
+    }
+    let mut all = Beyond::default();
+    // What is no such object says nothing.
+    for one in servers.filter_map(|text| serde_json::from_str::<Beyond<'_>>(text).ok()) {
+        for (told, members) in
+            [(&mut all.experimental, one.experimental), (&mut all.extensions, one.extensions)]
+        {
+            for (name, value) in members.unwrap_or_default() {
+                told.get_or_insert_default().entry(name).or_insert(value);
+            }
+        }
+    }
+    let beyond = serde_json::to_string(&all).unwrap_or_default();
+    match beyond.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        None | Some("") => CAPABILITIES.to_owned(),
+        Some(members) => format!("{{{members},{}", &CAPABILITIES[1..]),
+    }
 }
 
 /// The `initialize` params loom sends to servers. `capabilities` is a JSON object.
@@ -215,7 +254,8 @@ mod tests {
             ("{}", NEWEST),
             ("", NEWEST),
         ] {
-            let got: Value = serde_json::from_str(&answer(params, "1.2.3", "hi \"you\"\n")).unwrap();
+            let got: Value =
+                serde_json::from_str(&answer(params, "1.2.3", "hi \"you\"\n", std::iter::empty())).unwrap();
             let want = json!({
                 "protocolVersion":want,"capabilities":serde_json::from_str::<Value>(CAPABILITIES).unwrap(),
                 "serverInfo":{"name":"loom","version":"1.2.3"},"instructions":"hi \"you\"\n"
@@ -225,6 +265,22 @@ mod tests {
         let sent: Value = serde_json::from_str(&request(NEWEST, "{}")).unwrap();
         assert_eq!((&sent["protocolVersion"], &sent["capabilities"]), (&json!(NEWEST), &json!({})));
         assert_eq!(sent["clientInfo"]["name"], "loom");
+    }
+
+    #[test]
+    fn what_servers_can_beyond_the_protocol_is_told() {
+        let servers = [
+            r#"{"tools":{},"experimental":{"a/x":{"n":1e400}},"extensions":null}"#,
+            "",
+            r#"{"extensions":{"io.example/ui":{"types":["t"]}}}"#,
+            r#"{"experimental":{"a/x":{"n":2},"b":{}},"extensions":{"io.example/ui":{}}}"#,
+        ];
+        let told = capabilities(servers.into_iter());
+        let own = &CAPABILITIES[1..];
+        let beyond =
+            r#""experimental":{"a/x":{"n":1e400},"b":{}},"extensions":{"io.example/ui":{"types":["t"]}}"#;
+        assert_eq!(told, format!("{{{beyond},{own}"));
+        assert_eq!(capabilities(["{}"].into_iter()), CAPABILITIES);
     }
 
     #[test]

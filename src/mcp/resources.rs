@@ -55,6 +55,20 @@ pub struct Route<'u> {
     pub own: Cow<'u, str>,
     /// The servers to ask, the likeliest first; empty: nobody can have it.
     pub servers: Vec<u32>,
+    /// So many of them are known to have it, or have a template for it or a tool that links to it.
+    known: usize,
+}
+
+impl Route<'_> {
+    /// The servers that list it, or have a template for it or a tool that links to it.
+    pub fn known(&self) -> &[u32] {
+        &self.servers[..self.known]
+    }
+
+    /// The known servers; when there is none, those that may have it.
+    pub fn likely(&self) -> &[u32] {
+        if self.known > 0 { self.known() } else { &self.servers }
+    }
 }
 
 impl Resources {
@@ -80,7 +94,12 @@ impl Resources {
                 });
                 listed.entry(resource.name.clone()).or_insert(number);
             }
+            let templates_before = patterns.len();
             for template in source.templates.unwrap_or_default() {
+                let own: &[(Template, u32)] = &patterns[templates_before..];
+                if own.iter().any(|(pattern, _)| pattern.text() == &*template.name) {
+                    continue;
+                }
                 template_rows.push(template.text.to_string());
                 patterns.push((Template::parse(&template.name), number));
             }
@@ -106,17 +125,17 @@ impl Resources {
         }
     }
 
-    /// Where `uri` leads: when it is listed or an alias, to that server; else to those with a template for it and a
-    /// tool that links to it; else to whoever may have it.
+    /// Where `uri` leads: when it is listed or an alias, to that server; else to those with a template for it, those
+    /// with a tool that links to it, and then to whoever else may have it.
     pub fn route<'u>(&self, uri: &'u str) -> Route<'u> {
-        let one = |own, server| Route { own, servers: vec![server] };
+        let one = |own, server| Route { own, servers: vec![server], known: 1 };
         if let Some(rest) = uri.strip_prefix(ALIAS) {
             let found = rest.split_once('/').and_then(|(name, encoded)| {
                 let server = self.servers.iter().position(|(known, _)| **known == *name)?;
                 let own = percent_decode_str(encoded).decode_utf8().ok()?;
                 Some(one(own, u32::try_from(server).ok()?))
             });
-            return found.unwrap_or(Route { own: uri.into(), servers: Vec::new() });
+            return found.unwrap_or(Route { own: uri.into(), servers: Vec::new(), known: 0 });
         }
         if let Some(server) = self.listed.get(uri) {
             return one(uri.into(), *server);
@@ -130,11 +149,11 @@ impl Resources {
                 servers.push(server);
             }
         }
-        if servers.is_empty() {
-            let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have);
-            servers = may.map(|(number, _)| number).collect();
-        }
-        Route { own: uri.into(), servers }
+        let known = servers.len();
+        let may = (0..).zip(&self.servers).filter(|(_, (_, may_have))| *may_have).map(|(number, _)| number);
+        let others: Vec<u32> = may.filter(|number| !servers.contains(number)).collect();
+        servers.extend(others);
+        Route { own: uri.into(), servers, known }
     }
 
     /// Whether somebody is known to have it, or a template with this text.
@@ -150,7 +169,8 @@ impl Resources {
     pub fn route_template<'u>(&self, uri: &'u str) -> Route<'u> {
         let same = self.patterns.iter().filter(|(pattern, _)| pattern.text() == uri);
         let servers: Vec<u32> = same.map(|(_, server)| *server).collect();
-        if servers.is_empty() { self.route(uri) } else { Route { own: uri.into(), servers } }
+        let known = servers.len();
+        if known == 0 { self.route(uri) } else { Route { own: uri.into(), servers, known } }
     }
 }
 
@@ -218,12 +238,17 @@ mod tests {
             ("a://y", "a://y", &[1]),
             ("loom://r/two/a%3A%2F%2Fx", "a://x", &[1]),
             ("loom://r/nobody/a", "loom://r/nobody/a", &[]),
-            ("t://7/z", "t://7/z", &[1, 3]),
-            ("ui://w/main", "ui://w/main", &[2]),
+            ("t://7/z", "t://7/z", &[1, 3, 0, 2]),
+            ("ui://w/main", "ui://w/main", &[2, 0, 1]),
             ("b://unknown", "b://unknown", &[0, 1, 2]),
         ] {
             let route = routes.route(uri);
             assert_eq!((&*route.own, &route.servers[..]), (own, servers), "{uri}");
+        }
+        for (uri, likely) in
+            [("a://x", &[0][..]), ("t://7/z", &[1, 3]), ("ui://w/main", &[2]), ("b://unknown", &[0, 1, 2])]
+        {
+            assert_eq!(routes.route(uri).likely(), likely, "{uri}");
         }
         assert_eq!(routes.route_template("t://{id}/z").servers, [1, 3]);
     }

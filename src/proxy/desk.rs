@@ -198,7 +198,8 @@ impl Desk {
         let params = scan::members(line, ["params"]).ok().and_then(|[params]| params);
         let params = params.and_then(|range| std::str::from_utf8(&line[range]).ok()).unwrap_or("{}");
         let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let answer = initialize::answer(params, env!("CARGO_PKG_VERSION"), &format!("{text}{hint}"));
+        let told = format!("{text}{hint}");
+        let answer = initialize::answer(params, env!("CARGO_PKG_VERSION"), &told, std::iter::empty());
         self.session.greeted = true;
         reply::result(to_client, id, answer.as_bytes());
     }

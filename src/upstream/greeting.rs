@@ -11,7 +11,7 @@ pub struct Greeting {
     /// The result as it came.
     pub text: Rc<str>,
     /// As JSON; empty: it declared none.
-    capabilities: Box<str>,
+    pub capabilities: Box<str>,
     pub instructions: Option<String>,
 }
 
@@ -31,6 +31,11 @@ impl Greeting {
     /// Whether it declares a capability.
     pub fn can(&self, capability: &str) -> bool {
         scan::find(&self.capabilities, &[capability]).is_some_and(|found| found != "null")
+    }
+
+    /// Whether resources can be subscribed to.
+    pub fn tells_of_resources(&self) -> bool {
+        scan::find(&self.capabilities, &["resources", "subscribe"]) == Some("true")
     }
 
     /// Whether it can list its tasks.

@@ -35,19 +35,35 @@ pub struct Search {
     pub line: Box<[u8]>,
     /// Their names, the next one first.
     pub rest: Vec<Rc<str>>,
-    /// The first error that said more than that the resource is not known, as JSON.
+    /// So many of the server that is asked now and of the rest are likely to have it.
+    pub likely: usize,
+    /// The first error of a likely server, or that said more than that the resource is not known, as JSON.
     pub error: Option<Box<str>>,
 }
 
 impl Search {
-    /// After this error another server may still know the resource. One that says more is kept for when none does.
+    /// The server that is asked now may have it, but it does not come to an answer.
+    pub fn keep_to_likes(&mut self) {
+        if self.likely > 0 {
+            self.rest.truncate(self.likely - 1);
+        }
+    }
+
+    /// After this error another server may still know the resource. The one to tell when none does is kept.
     pub fn goes_on_after(&mut self, error: &str) -> bool {
         let value: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
         match value["code"].as_i64() {
             // The user must go to a page first: this is the server.
             Some(-32042) => false,
-            Some(-32002 | -32601 | -32602) => true,
+            Some(-32002 | -32601 | -32602) => {
+                if self.likely > 0 {
+                    self.error.get_or_insert_with(|| error.into());
+                }
+                true
+            }
+            // Something went wrong.
             _ => {
+                self.keep_to_likes();
                 self.error.get_or_insert_with(|| error.into());
                 true
             }

@@ -83,6 +83,25 @@ fn of_two_servers_with_one_template_the_second_is_asked_when_the_first_does_not_
 }
 
 #[test]
+fn a_wide_template_hides_no_other_servers_resources() {
+    let home = player::home(&[
+        ("wide", "templates=t://{+rest} unknown=-32002", ""),
+        ("yes", "hidden=t://only", ""),
+        ("odd", "templates=o://{id} unknown=-32603", ""),
+    ]);
+    let mut client = home.client();
+    client.request("resources/templates/list", json!({}));
+    assert_eq!(read(&mut client, "t://only").0, "yes has t://only");
+    // Nobody has it: the server with the template says so. One that fails is the answer.
+    for (uri, whose, others) in [("t://none", "wide", 1), ("o://1", "odd", 0)] {
+        let before = asked(&home, "yes").len();
+        let id = begin_read(&mut client, uri);
+        assert_eq!(client.failure(id)["message"], format!("{whose} does not know {uri}"));
+        assert_eq!(asked(&home, "yes").len() - before, others, "{uri}");
+    }
+}
+
+#[test]
 fn an_unlisted_resource_is_found_behind_a_server_that_crashes_and_one_that_does_not_know_it() {
     let home = player::home(&[
         ("bad", "crash=yes", ""),

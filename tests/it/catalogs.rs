@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
+use crate::support::player::notice;
 use crate::support::{player, script};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -196,4 +197,47 @@ fn a_server_that_says_its_tools_changed_whenever_it_is_asked_is_left_alone() {
     );
     client.notified("notifications/tools/list_changed");
     assert_eq!((before > 1, own_names(&mut client)), (true, vec!["new".to_owned()]));
+}
+
+#[test]
+fn a_list_that_its_server_does_not_know_is_empty_and_the_others_are_kept() {
+    let home = player::home(&[("one", "resources=u://a refuse=resources/templates/list", "")]);
+    let mut client = home.client();
+    let tools = client.tools();
+    let templates = client.request("resources/templates/list", json!({}));
+    assert!(!templates.to_string().contains("u://"), "{templates}");
+    assert_eq!(home.server("one")["error"], Value::Null, "{}", home.server("one"));
+    assert!(client.close().success());
+    catalog(&home, 1);
+    restart(&home);
+    let mut client = home.client();
+    assert!(client.tools() == tools);
+    for method in ["resources/list", "resources/templates/list", "prompts/list"] {
+        client.request(method, json!({}));
+    }
+    assert_eq!(home.server("one")["state"], "idle");
+}
+
+#[test]
+fn an_empty_cursor_is_the_end_and_nothing_is_listed_twice() {
+    let home = player::home(&[("one", "cursor=yes resources=u://a templates=t://{id},t://{id}", "")]);
+    let mut client = home.client();
+    let templates = client.request("resources/templates/list", json!({})).to_string();
+    assert_eq!(templates.matches("t://{id}").count(), 2, "as address and as name: {templates}");
+    assert_eq!(player::heard(&home, "one", "resources/templates/list"), [json!({})]);
+    for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+        let call = client.begin(method, json!({"cursor": "another's"}));
+        assert_eq!(client.failure(call)["code"], -32602, "{method}");
+        for cursor in [json!(""), Value::Null] {
+            client.request(method, json!({"cursor": cursor}));
+        }
+    }
+}
+
+#[test]
+fn a_change_of_a_list_that_loom_does_not_know_is_passed_on() {
+    let home = player::home(&[("one", "", "")]);
+    let mut client = home.client();
+    client.let_send("one", &[notice("skills/list_changed", &json!({"n": 1}))]);
+    assert_eq!(client.notified("notifications/skills/list_changed"), json!({"n": 1}));
 }

@@ -91,6 +91,31 @@ fn a_clients_own_server_shows_nothing_of_anothers() {
 }
 
 #[test]
+fn a_client_whose_roots_are_none_counts_by_its_folder() {
+    let home = player::home(&[("own", "", PLACE)]);
+    let none = json!({"roots": []});
+    let mut pids: Vec<String> = Vec::new();
+    for folder in ["a", "b"] {
+        let path = home.path().join(folder);
+        fs::create_dir_all(&path).expect("the home can be written");
+        let mut client = Client::spawn(home.command(loom_binary()).arg("proxy").current_dir(&path));
+        client.initialize_with(&json!({"roots": {"listChanged": true}}));
+        client.reply_to("roots/list", &none);
+        pids.push(pid(&mut client, "own"));
+        // What it has said before does not hold any more.
+        let changed = json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"});
+        client.send(&changed);
+        client.reply_to("roots/list", &roots(home.path()));
+        assert_ne!(pid(&mut client, "own"), pids[pids.len() - 1]);
+        client.send(&changed);
+        client.reply_to("roots/list", &none);
+        assert!(listed(&mut client, "cwd://").is_empty());
+        assert!(client.close().success());
+    }
+    assert_ne!(pids[0], pids[1]);
+}
+
+#[test]
 fn a_clients_own_server_is_told_what_the_client_can() {
     let home = player::home(&[("own", "", "instance: per-client"), ("all", "", "")]);
     let mut other = home.client();

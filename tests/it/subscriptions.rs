@@ -61,6 +61,37 @@ fn updates_reach_who_subscribed_under_the_uri_that_was_used() {
 }
 
 #[test]
+fn a_client_that_uses_two_uris_for_one_resource_hears_both() {
+    let home = player::home(&[("one", "resources=u://same", ""), ("two", "resources=u://same,u://b", "")]);
+    let mut client = client(&home);
+    let alias = "loom://r/two/u%3A%2F%2Fb";
+    subscribe(&mut client, "u://b");
+    subscribe(&mut client, alias);
+    client.let_send("two", &[update("u://b")]);
+    let mut told = updates(&mut client);
+    told.sort();
+    assert_eq!(told, [alias, "u://b"]);
+}
+
+#[test]
+fn of_several_that_may_have_it_one_that_tells_of_changes_is_asked() {
+    let home = player::home(&[
+        ("mute", "templates=t://{id} mute=yes", ""),
+        ("bare", "without=resources", ""),
+        ("able", "templates=t://{id}", ""),
+    ]);
+    let mut client = client(&home);
+    client.request("resources/templates/list", json!({}));
+    for (count, uri) in [(1, "t://1"), (2, "u://unlisted")] {
+        subscribe(&mut client, uri);
+        assert_eq!(asked(&home, "able", "resources/subscribe", count)[count - 1], uri);
+        client.let_send("able", &[update(uri)]);
+        assert_eq!(updates(&mut client), [uri]);
+    }
+    assert_eq!(player::heard(&home, "mute", "resources/subscribe"), [json!(null); 0]);
+}
+
+#[test]
 fn an_update_of_a_part_reaches_who_subscribed_to_the_whole() {
     let home = player::home(&[("one", "hidden=u://a", "")]);
     let mut sender = client(&home);

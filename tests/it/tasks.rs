@@ -58,10 +58,16 @@ fn an_id_names_its_server_wherever_it_stands() {
     let ask = json!({"id": "t:1", "method": "sampling/createMessage", "params": params});
     let call = client.begin_call("one__task_ask", ask);
     let meta = json!({RELATED: {"taskId": id}});
-    let question = client.reply_to("sampling/createMessage", &json!({"model": "m", "_meta": meta}));
-    assert_eq!(question["params"]["_meta"], meta);
+    let question = client.recv_where(|message| message["method"] == "sampling/createMessage");
+    assert_eq!(question["params"]["_meta"][RELATED], meta[RELATED]);
+    let (asked, token) = (&question["id"], &question["params"]["_meta"]["progressToken"]);
+    let params = json!({"progressToken": token, "progress": 1, "_meta": meta});
+    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}));
+    client.send(&json!({"jsonrpc": "2.0", "id": asked, "result": {"model": "m", "_meta": meta}}));
     let answer: Value = serde_json::from_str(&client.text(call)).expect("JSON");
     assert_eq!(answer["result"]["_meta"][RELATED]["taskId"], "t:1", "the server's own comes back");
+    let progress = json!({"progressToken": "own", "progress": 1, "_meta": {RELATED: {"taskId": "t:1"}}});
+    assert_eq!(player::heard(&home, "one", "notifications/progress"), [progress]);
     assert_eq!(client.request("tasks/list", json!({}))["tasks"][0]["taskId"], id);
     let waiting = about(&mut client, "tasks/result", &id);
     client.call("one__task_end", json!({"id": "t:1"}));

@@ -8,6 +8,9 @@ Options are KEY=VALUE, lists with commas:
   pages=URI       resources for which the user must go to a page first
   unknown=CODE    the code of its error for a resource that it has not
   without=A,B     capabilities that it does not declare
+  mute=yes        resources cannot be subscribed to
+  refuse=METHOD   does not know this method
+  cursor=yes      says that a list has no further page with an empty cursor, and begins anew when asked with that
   page=N          tasks on a page
   place=yes       lists a resource that names its working directory, and one that names its process
   storm=yes       says that its tools have changed whenever it is asked for them
@@ -158,7 +161,8 @@ def tool(id, name, args, params):
         notify("notifications/progress", {"progressToken": tasks[args["id"]]["token"], "progress": args["progress"]})
         text(id, "told")
     elif name == "task_ask":
-        ask(args["method"], {**args["params"], "_meta": {RELATED: {"taskId": args["id"]}}}, id)
+        meta = {RELATED: {"taskId": args["id"]}, "progressToken": "own"}
+        ask(args["method"], {**args["params"], "_meta": meta}, id)
     elif name == "task_end":
         end_task(args["id"], "completed")
         text(id, "ended")
@@ -225,6 +229,8 @@ def initialize(id, params):
         "logging": {},
         "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
     }
+    if "mute" in OPTIONS:
+        can["resources"] = {}
     can = {key: value for key, value in can.items() if key not in option_list("without")}
     info = {"name": NAME, "version": "1"}
     result(id, {"protocolVersion": "2025-11-25", "capabilities": can, "serverInfo": info})
@@ -234,6 +240,8 @@ def request(id, method, params):
     kinds = {"resources/templates/list": "resourceTemplates"}
     if method == OPTIONS.get("hold"):
         held[method] = id
+    elif method == OPTIONS.get("refuse"):
+        error(id, -32601, "Method not found")
     elif method == "initialize":
         initialize(id, params)
     elif method == "ping" or method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
@@ -248,7 +256,7 @@ def request(id, method, params):
         kind = kinds.get(method, method.split("/")[0])
         if kind == "tools" and "storm" in OPTIONS:
             notify("notifications/tools/list_changed", {})
-        result(id, {kind: lists[kind]})
+        result(id, {kind: lists[kind], **({"nextCursor": ""} if "cursor" in OPTIONS else {})})
     elif method == "prompts/get":
         words = {"type": "text", "text": NAME + " says " + params["name"]}
         result(id, {"messages": [{"role": "user", "content": words}]})
