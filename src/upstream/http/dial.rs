@@ -236,6 +236,24 @@ pub fn causes(error: &dyn Error) -> String {
 mod tests {
     use super::*;
 
+    /// After sleep, or behind a firewall that forgot the connection, nobody says that it is gone.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_peer_that_fell_silent_is_noticed_within_a_minute() {
+        use rustix::net::sockopt;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let stream = runtime.block_on(async { tcp().call(uri).await }).unwrap().into_inner();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        let (idle, pause) =
+            (sockopt::tcp_keepidle(&stream).unwrap(), sockopt::tcp_keepintvl(&stream).unwrap());
+        let probes = sockopt::tcp_keepcnt(&stream).unwrap();
+        assert!(idle + pause * probes < Duration::from_secs(60), "{idle:?}, {probes} times {pause:?}");
+        let unheard = Duration::from_millis(sockopt::tcp_user_timeout(&stream).unwrap().into());
+        assert!(!unheard.is_zero() && unheard < Duration::from_secs(60), "{unheard:?}");
+    }
+
     #[test]
     fn the_variables_choose_the_way() {
         let all = &[("ALL_PROXY", "socks5h://p:1")][..];
