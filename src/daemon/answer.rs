@@ -251,7 +251,10 @@ impl Switch {
                 self.dirty_instances.insert(id);
                 self.ready(id);
             }
-            Err(text) => instance.give_order(Order::Fail(Trouble::new(text))),
+            Err(text) => {
+                let text = self.vault.mask().text(&text).into_owned();
+                instance.give_order(Order::Fail(Trouble::new(text)));
+            }
         }
     }
 

@@ -191,8 +191,13 @@ impl Switch {
             greeting: greeting.text.to_string(),
             lists: Kind::ALL.map(|kind| instance.list(kind).items.as_deref().map(<[Item]>::to_vec)),
         };
+        let mask = self.vault.mask().clone();
         tokio::task::spawn_blocking(move || {
             let text = entry.to_json();
+            if mask.text(&text) != text {
+                tracing::warn!(server = entry.server, "its lists hold a secret and are not kept on disk");
+                return;
+            }
             let written = file::private_dir(&dir).and_then(|()| file::replace(&path, text.as_bytes(), 0o600));
             if let Err(error) = written {
                 tracing::warn!(%error, path = %path.display(), "the catalog was not saved");

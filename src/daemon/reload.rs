@@ -262,5 +262,7 @@ fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + u
 
 /// What the file holds, so that only a real change is followed.
 fn fingerprint(path: &Path) -> Option<Vec<u8>> {
-    std::fs::read(path).ok()
+    // Reading a pipe would wait for who writes to it.
+    let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
+    is_file.then(|| std::fs::read(path).ok()).flatten()
 }

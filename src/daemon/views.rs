@@ -17,7 +17,7 @@ use crate::mcp::resources::{self, Resources};
 use crate::mcp::view::{Filter, Source, View};
 use crate::registry::Server;
 use crate::registry::spec::{Sharing, Spec};
-use crate::upstream::instance::{Demand, Instance, InstanceId, Scope};
+use crate::upstream::instance::{Demand, Instance, InstanceId, Listing, Scope};
 use crate::wire::code;
 use crate::wire::reply;
 
@@ -259,7 +259,7 @@ impl Switch {
     pub fn discover(&mut self, view: &ClientView) {
         for id in view.instances() {
             if let Some(instance) = self.instances.get_mut(&id)
-                && !instance.lists.iter().all(|list| list.items.is_some() || list.error.is_some())
+                && !instance.lists.iter().all(Listing::is_settled)
             {
                 instance.want(Demand::Tools);
             }

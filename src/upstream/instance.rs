@@ -100,6 +100,11 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Nothing to wait for: it has been had, or cannot be.
+    pub fn is_settled(&self) -> bool {
+        self.items.is_some() && !self.inherited || self.error.is_some()
+    }
+
     /// It was had, or not: how long it is left alone now. The longer, the more often nothing had changed.
     pub fn rests(&mut self, changed: bool) {
         self.had = Some(Instant::now());
@@ -340,8 +345,7 @@ impl Instance {
 
     /// Nothing to wait for: a list is known, or cannot be.
     pub fn is_settled(&self, kind: Kind) -> bool {
-        let list = self.list(kind);
-        list.items.is_some() && !list.inherited || list.error.is_some() || self.state.trouble().is_some()
+        self.list(kind).is_settled() || self.state.trouble().is_some()
     }
 
     pub fn lists_tasks(&self) -> bool {

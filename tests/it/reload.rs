@@ -75,6 +75,20 @@ fn a_changed_file_is_seen_without_a_word() {
 }
 
 #[test]
+fn an_idle_server_that_was_changed_is_listed_anew() {
+    let home = TestHome::new();
+    home.echo_registry(&[("one", "", "")]);
+    assert_eq!(home.client().tools().len(), 6);
+    home.loom_ok(&["restart"]);
+    let mut client = home.client();
+    assert_eq!(client.tools().len(), 6);
+    assert_eq!(home.server("one")["state"], "idle");
+    home.echo_registry(&[("one", "--tools 2", "")]);
+    client.recv_where(|message| message["method"] == LIST_CHANGED);
+    assert_eq!(client.tools().len(), 8);
+}
+
+#[test]
 fn a_hangup_reads_the_registry() {
     let home = TestHome::new();
     // The file lies elsewhere, where nobody watches it.

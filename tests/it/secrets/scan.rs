@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{fresh_value, names, said, set};
 use crate::support::client::Client;
 use crate::support::home::{TestHome, loom_binary, wait_until};
+use crate::support::script;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -199,6 +200,31 @@ exit 1
     assert!(log.contains("starting with *** and more\ncannot log in with ***\n"), "{log}");
     assert!(!http(&home, "/health").contains(&value));
     assert_eq!(leaks_in_files(&home, &value), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn what_a_server_says_of_its_secret_in_the_protocol_is_kept_nowhere() {
+    let refusal = r#"read -r line
+id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"bad token %s"}}\n' "$id" "$TOKEN"
+cat >/dev/null
+"#;
+    let tool = script::tool("with_'\"$TOKEN\"'");
+    let server = script::server(&tool, r#"{"content":[{"type":"text","text":"done"}]}"#);
+    for (script, answer) in [(refusal.to_owned(), "bad token ***"), (server, "done")] {
+        let home = TestHome::new();
+        home.script_registry("loud", &script, "env: { TOKEN: \"${secret:LOUD}\" }");
+        let value = fresh_value();
+        set(&home, "LOUD", &value);
+        home.loom_ok(&["start"]);
+        let call = said(&home.loom(&["tools", "call", "loud__any", "--args", "{}"]));
+        assert!(call.contains(answer) && !call.contains(&value), "{call}");
+        assert!(!http(&home, "/health").contains(&value));
+        assert!(!said(&home.loom(&["status", "--json"])).contains(&value));
+        // Files are written as soon as the lists are there.
+        home.loom_ok(&["stop"]);
+        assert_eq!(leaks_in_files(&home, &value), [""; 0].map(PathBuf::from));
+    }
 }
 
 #[test]
