@@ -224,7 +224,7 @@ impl Switch {
                 if !search.goes_on_after(error) {
                     return Retold::AsItIs;
                 }
-                if self.search_on(session, client_id, search.clone()) {
+                if self.search_on(session, client_id, &search) {
                     return Retold::Elsewhere;
                 }
                 search.error.map_or(Retold::AsItIs, |error| Retold::Other(error.into()))

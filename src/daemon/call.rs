@@ -91,6 +91,7 @@ impl Switch {
             purpose,
             topic,
         };
+        let deadline = asker.since(request.now) + limit;
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
         let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
@@ -111,7 +112,7 @@ impl Switch {
         if request.method != "tools/call" {
             instance.calls.keep(call, request.line.as_bytes());
         }
-        self.clock.note(request.now + limit);
+        self.clock.note(deadline);
         Ok(())
     }
 
@@ -186,7 +187,7 @@ impl Switch {
         };
         self.tapped_open(Some(open), CallEnd::Failed(code));
         // This server cannot say; another may know.
-        if search.is_some_and(|search| self.search_on(session, &id, search)) {
+        if search.is_some_and(|search| self.search_on(session, &id, &search)) {
             return;
         }
         if let Some(state) = self.sessions.get_mut(&session) {

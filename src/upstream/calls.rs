@@ -44,9 +44,19 @@ pub struct Open {
     pub unsent_since: Option<Instant>,
 }
 
+impl Asker {
+    /// From when the time of a request counts that is sent `now`.
+    pub fn since(&self, now: Instant) -> Instant {
+        match self {
+            Asker::Client { purpose: Purpose::Search(search), .. } => search.began,
+            Asker::Client { .. } | Asker::Initialize | Asker::List(_) | Asker::Errand => now,
+        }
+    }
+}
+
 impl Open {
     pub fn new(asker: Asker, now: Instant, limit: Duration, sent: Option<Range<u64>>) -> Self {
-        let deadline = now + limit;
+        let deadline = asker.since(now) + limit;
         Open {
             asker,
             began: now,
@@ -253,6 +263,9 @@ impl Calls {
     pub fn progress(&mut self, id: u64, now: Instant) -> Option<&Asker> {
         let open = self.open.get_mut(&id)?;
         open.deadline = now + open.limit;
+        if let Asker::Client { purpose: Purpose::Search(search), .. } = &mut open.asker {
+            search.began = now;
+        }
         Some(&open.asker)
     }
 

@@ -1,3 +1,4 @@
+use super::super::purpose::Search;
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(9);
@@ -112,4 +113,22 @@ fn progress_moves_the_deadline() {
     assert_eq!(calls.progress(id, later), Some(&Asker::Errand));
     assert_eq!(calls.first_deadline(), Some(later + LIMIT));
     assert_eq!(calls.progress(99, later), None);
+}
+
+#[test]
+fn a_search_has_the_time_of_one_call() {
+    let began = Instant::now();
+    let mut calls = Calls::default();
+    let id = calls.mint();
+    let mut asker = client(1);
+    let Asker::Client { purpose, .. } = &mut asker else { panic!("a client") };
+    let search = Search { line: (*b"{}").into(), rest: Vec::new(), began, error: None };
+    *purpose = Purpose::Search(Box::new(search));
+    calls.wait(id, asker, began + LIMIT / 3, LIMIT, vec![b'x'; 10]);
+    assert_eq!(calls.first_deadline(), Some(began + LIMIT));
+    let later = began + LIMIT / 2;
+    let Some(Asker::Client { purpose: Purpose::Search(search), .. }) = calls.progress(id, later) else {
+        panic!("a search")
+    };
+    assert_eq!((search.began, calls.first_deadline()), (later, Some(later + LIMIT)));
 }
