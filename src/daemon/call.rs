@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ending::CallEnd;
 use super::request::{Refusal, Request, bad_params};
 use super::scopes::Roots;
-use super::session::{Session, SessionId, UNREAD_MAX};
+use super::session::{Session, SessionId};
 use super::switch::Switch;
 use super::tap::short_name;
 use super::views::{ClientView, Member};
@@ -48,9 +48,6 @@ impl Switch {
             }
             Route::Unknown { nearest } => return Err(unknown_tool(&name, &nearest)),
         };
-        if request.line.len() > ROOM_UNCHECKED && self.is_full(request.line.len()) {
-            return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
-        }
         let member = view.member(number).ok_or_else(gone)?;
         let purpose = if request.places.task.is_some() { Purpose::Task } else { Purpose::Tool };
         self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: Some(tool) })
@@ -68,14 +65,15 @@ impl Switch {
         let limit = if request.method == "tasks/result" { TASK_WAIT } else { member.tool_timeout };
         let Outgoing { subject, purpose, tool } = outgoing;
         let topic = self.topic(request, &member.name, tool);
-        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
-        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
+        let instance = self.instances.get(&id).ok_or_else(gone)?;
         // One that goes still answers for the tasks that it works on.
         if instance.retiring.is_some() && !purpose.is_of_task() {
             return Err(gone());
         }
         check_state(instance, request.now)?;
-        check_room(session, instance)?;
+        self.check_room(request.session, instance, request.line.len())?;
+        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
+        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
         let Entry::Vacant(place) = session.calls.entry(Id::from(request.id.as_bytes())) else {
             return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
         };
@@ -252,9 +250,6 @@ impl Switch {
 /// How long `tasks/result` may wait: its client gives it up sooner.
 const TASK_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Lines up to this many bytes are taken without adding up all buffers.
-const ROOM_UNCHECKED: usize = 16 << 10;
-
 /// A request on its way to a server.
 pub struct Outgoing<'a> {
     /// What it is about (a tool, a prompt, a URI, a task): where that is in the line, and the server's own JSON for it.
@@ -344,18 +339,6 @@ fn check_state(instance: &Instance, now: Instant) -> Result<(), Refusal> {
         | ServerState::Starting
         | ServerState::Ready { .. } => Ok(()),
     }
-}
-
-/// What one peer leaves unread is bounded: past that its calls are refused, not gathered.
-fn check_room(session: &Session, instance: &Instance) -> Result<(), Refusal> {
-    if session.out.pending().len() > UNREAD_MAX {
-        return Err(Refusal::new(code::BUSY, "this client does not read its answers"));
-    }
-    if instance.out.pending().len() + instance.calls.waiting_bytes() > UNREAD_MAX {
-        let text = format!("too many calls wait for {}", instance.name());
-        return Err(Refusal::new(code::BUSY, text).server(instance.name()));
-    }
-    Ok(())
 }
 
 impl Switch {

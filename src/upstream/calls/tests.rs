@@ -31,12 +31,13 @@ fn given_up_calls_leave_the_queue_and_unsent_ones_go_back_in_order() {
     calls.now_sent(second, 0..10, now + LIMIT);
     assert_eq!(calls.get(second).unwrap().stages(now + LIMIT * 3).1, LIMIT * 2);
     assert_eq!((second, calls.under_way, calls.waiting_bytes()), (ids[1], 1, 10));
+    assert_eq!([0, 4, 99].map(|unwritten| calls.bytes_of(1, unwritten)), [10, 14, 20]);
     calls.wait_again(vec![(second, line)]);
-    assert_eq!((calls.under_way, calls.waiting()), (0, 2));
+    assert_eq!((calls.under_way, calls.waiting(), calls.bytes_of(1, 99)), (0, 2, 20));
     assert_eq!(calls.next_waiting(None).unwrap().0, ids[1]);
     assert_eq!(calls.next_waiting(None).unwrap().0, ids[2]);
     assert!(calls.next_waiting(None).is_none());
-    assert_eq!(calls.waiting_bytes(), 0);
+    assert_eq!((calls.waiting_bytes(), calls.bytes_of(1, 99)), (0, 0));
 }
 
 #[test]
