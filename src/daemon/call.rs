@@ -114,20 +114,31 @@ impl Switch {
         Ok(())
     }
 
-    /// The client no longer wants an answer.
+    /// The client no longer wants an answer; its server hears that in the client's own words.
     pub fn client_cancels(&mut self, session: SessionId, params: &str) {
-        let Ok([Some(id), _]) = scan::members(params.as_bytes(), ["requestId", "reason"]) else { return };
+        let Ok([Some(id)]) = scan::members(params.as_bytes(), ["requestId"]) else { return };
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.lists.retain(|list| list.id.as_bytes() != &params.as_bytes()[id.clone()]);
         state.held_back.retain(|line| !has_id(line, &params.as_bytes()[id.clone()]));
-        if let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id]) {
-            let open = self.withdraw(instance, call, "the client cancelled the call");
-            self.tapped_open(open, CallEnd::Cancelled);
-        }
+        let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id.clone()]) else { return };
+        let open = match self.instances.get(&instance) {
+            Some(server) if self.has_spare_room(server, params.len()) => {
+                let params = reply::spliced(params, &[(id, call.to_string().as_bytes())]);
+                self.withdraw_with(instance, call, &params)
+            }
+            _ => self.withdraw(instance, call, "the client cancelled the call"),
+        };
+        self.tapped_open(open, CallEnd::Cancelled);
+    }
+
+    /// Takes a call back from its server for a reason of loom's own.
+    pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
+        let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
+        self.withdraw_with(id, call, &params)
     }
 
     /// Takes a call back from its server. A call that never left is simply forgotten.
-    pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
+    fn withdraw_with(&mut self, id: InstanceId, call: u64, params: &str) -> Option<Open> {
         let instance = self.instances.get_mut(&id)?;
         let open = instance.calls.remove(call)?;
         if let Asker::Client { session, .. } = &open.asker
@@ -137,8 +148,7 @@ impl Switch {
         }
         // The handshake must not be cancelled.
         if open.sent.is_some() && instance.channel.is_some() && open.asker != Asker::Initialize {
-            let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
-            reply::notification(instance.out.tail(), "notifications/cancelled", &params);
+            reply::notification(instance.out.tail(), "notifications/cancelled", params);
             self.dirty_instances.insert(id);
         }
         self.after_call(id, Instant::now());

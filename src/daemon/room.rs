@@ -57,6 +57,12 @@ impl Switch {
         Ok(())
     }
 
+    /// Whether so much may be said to a server that counts as nobody's.
+    pub fn has_spare_room(&self, server: &Instance, bytes: usize) -> bool {
+        let (waiting, held) = (waiting_for(server), self.buffered());
+        bytes <= room(SERVER_MAX, waiting, waiting) && bytes <= room(BUFFER_MAX, held, held)
+    }
+
     /// How many more bytes may be held back for a client.
     pub fn room_of(&self, client: SessionId) -> usize {
         room(BUFFER_MAX, self.buffered(), self.held_of(client))
