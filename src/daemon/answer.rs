@@ -14,12 +14,15 @@ use crate::upstream::greeting::Greeting;
 use crate::upstream::instance::{Instance, InstanceId, Order};
 use crate::upstream::life::Trouble;
 use crate::upstream::purpose::Purpose;
+use crate::wire::LINE_MAX;
 use crate::wire::code::{self, Code};
 use crate::wire::id::Id;
 use crate::wire::lines::Item;
 use crate::wire::oversize::{Oversized, Tracker};
 use crate::wire::reply::{self, Detail};
 use crate::wire::scan::{self, Envelope};
+
+const NO_ROOM: &str = "the answer is more than loom can hold back now";
 
 /// The part of an answer that counts.
 enum Outcome<'a> {
@@ -42,8 +45,14 @@ impl Switch {
             Item::Line(line) => self.server_line(id, line, now),
             Item::Oversized(lost) => {
                 self.counters.oversized_lines += 1;
-                let text = format!("an answer of {} bytes is more than loom passes on", lost.len);
-                self.answer_lost(id, lost, code::TOO_LARGE, text);
+                let (code, text) = match lost.len > LINE_MAX {
+                    true => {
+                        let text = format!("an answer of {} bytes is more than loom passes on", lost.len);
+                        (code::TOO_LARGE, text)
+                    }
+                    false => (code::BUSY, NO_ROOM.to_owned()),
+                };
+                self.answer_lost(id, lost, code, text);
             }
         }
     }
@@ -164,7 +173,7 @@ impl Switch {
             Outcome::Result(text) | Outcome::Error(text) => text.len(),
         };
         let unread = self.sessions.get(&session).map_or(0, |state| state.out.pending().len());
-        let full = unread > UNREAD_MAX || (bytes > NOTIFY_BACKLOG && self.is_full(bytes));
+        let full = unread > UNREAD_MAX || (bytes > NOTIFY_BACKLOG && bytes > self.room_of(session));
         let end = match &outcome {
             _ if full => CallEnd::Failed(code::BUSY),
             Outcome::Error(error) => CallEnd::of_error(error),
@@ -182,8 +191,7 @@ impl Switch {
         let out = state.out.tail();
         match outcome {
             _ if full => {
-                let text = "the answer is more than loom can hold back now";
-                reply::error(out, id.as_bytes(), code::BUSY, text, &Detail::default());
+                reply::error(out, id.as_bytes(), code::BUSY, NO_ROOM, &Detail::default());
             }
             Outcome::Error(error) => reply::raw_error(out, id.as_bytes(), error.as_bytes()),
             Outcome::Result(result) => {
@@ -224,7 +232,7 @@ impl Switch {
                 if !search.goes_on_after(error) {
                     return Retold::AsItIs;
                 }
-                if self.search_on(session, client_id, search.clone()) {
+                if self.search_on(session, client_id, &search) {
                     return Retold::Elsewhere;
                 }
                 search.error.map_or(Retold::AsItIs, |error| Retold::Other(error.into()))

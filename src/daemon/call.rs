@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::ending::CallEnd;
 use super::request::{Refusal, Request, bad_params};
 use super::scopes::Roots;
-use super::session::{Session, SessionId, UNREAD_MAX};
+use super::session::{Session, SessionId};
 use super::switch::Switch;
 use super::tap::short_name;
 use super::views::{ClientView, Member};
@@ -48,9 +48,6 @@ impl Switch {
             }
             Route::Unknown { nearest } => return Err(unknown_tool(&name, &nearest)),
         };
-        if request.line.len() > ROOM_UNCHECKED && self.is_full(request.line.len()) {
-            return Err(Refusal::new(code::BUSY, "too much is waiting for slow servers and clients"));
-        }
         let member = view.member(number).ok_or_else(gone)?;
         let purpose = if request.places.task.is_some() { Purpose::Task } else { Purpose::Tool };
         self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: Some(tool) })
@@ -68,14 +65,15 @@ impl Switch {
         let limit = if request.method == "tasks/result" { TASK_WAIT } else { member.tool_timeout };
         let Outgoing { subject, purpose, tool } = outgoing;
         let topic = self.topic(request, &member.name, tool);
-        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
-        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
+        let instance = self.instances.get(&id).ok_or_else(gone)?;
         // One that goes still answers for the tasks that it works on.
         if instance.retiring.is_some() && !purpose.is_of_task() {
             return Err(gone());
         }
         check_state(instance, request.now)?;
-        check_room(session, instance)?;
+        self.check_room(request.session, instance, request.line.len())?;
+        let session = self.sessions.get_mut(&request.session).ok_or_else(gone)?;
+        let instance = self.instances.get_mut(&id).ok_or_else(gone)?;
         let Entry::Vacant(place) = session.calls.entry(Id::from(request.id.as_bytes())) else {
             return Err(Refusal::new(code::INVALID_REQUEST, format!("id {} is already in use", request.id)));
         };
@@ -91,6 +89,7 @@ impl Switch {
             purpose,
             topic,
         };
+        let deadline = asker.since(request.now) + limit;
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
         let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
@@ -111,24 +110,35 @@ impl Switch {
         if request.method != "tools/call" {
             instance.calls.keep(call, request.line.as_bytes());
         }
-        self.clock.note(request.now + limit);
+        self.clock.note(deadline);
         Ok(())
     }
 
-    /// The client no longer wants an answer.
+    /// The client no longer wants an answer; its server hears that in the client's own words.
     pub fn client_cancels(&mut self, session: SessionId, params: &str) {
-        let Ok([Some(id), _]) = scan::members(params.as_bytes(), ["requestId", "reason"]) else { return };
+        let Ok([Some(id)]) = scan::members(params.as_bytes(), ["requestId"]) else { return };
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.lists.retain(|list| list.id.as_bytes() != &params.as_bytes()[id.clone()]);
         state.held_back.retain(|line| !has_id(line, &params.as_bytes()[id.clone()]));
-        if let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id]) {
-            let open = self.withdraw(instance, call, "the client cancelled the call");
-            self.tapped_open(open, CallEnd::Cancelled);
-        }
+        let Some((instance, call)) = state.calls.remove(&params.as_bytes()[id.clone()]) else { return };
+        let open = match self.instances.get(&instance) {
+            Some(server) if self.has_spare_room(server, params.len()) => {
+                let params = reply::spliced(params, &[(id, call.to_string().as_bytes())]);
+                self.withdraw_with(instance, call, &params)
+            }
+            _ => self.withdraw(instance, call, "the client cancelled the call"),
+        };
+        self.tapped_open(open, CallEnd::Cancelled);
+    }
+
+    /// Takes a call back from its server for a reason of loom's own.
+    pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
+        let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
+        self.withdraw_with(id, call, &params)
     }
 
     /// Takes a call back from its server. A call that never left is simply forgotten.
-    pub fn withdraw(&mut self, id: InstanceId, call: u64, why: &str) -> Option<Open> {
+    fn withdraw_with(&mut self, id: InstanceId, call: u64, params: &str) -> Option<Open> {
         let instance = self.instances.get_mut(&id)?;
         let open = instance.calls.remove(call)?;
         if let Asker::Client { session, .. } = &open.asker
@@ -138,8 +148,7 @@ impl Switch {
         }
         // The handshake must not be cancelled.
         if open.sent.is_some() && instance.channel.is_some() && open.asker != Asker::Initialize {
-            let params = serde_json::json!({ "requestId": call, "reason": why }).to_string();
-            reply::notification(instance.out.tail(), "notifications/cancelled", &params);
+            reply::notification(instance.out.tail(), "notifications/cancelled", params);
             self.dirty_instances.insert(id);
         }
         self.after_call(id, Instant::now());
@@ -190,7 +199,7 @@ impl Switch {
         };
         self.tapped_open(Some(open), CallEnd::Failed(code));
         // This server cannot say; another may know.
-        if search.is_some_and(|search| self.search_on(session, &id, search)) {
+        if search.is_some_and(|search| self.search_on(session, &id, &search)) {
             return;
         }
         if let Some(state) = self.sessions.get_mut(&session) {
@@ -254,9 +263,6 @@ impl Switch {
 
 /// How long `tasks/result` may wait: its client gives it up sooner.
 const TASK_WAIT: Duration = Duration::from_secs(24 * 3600);
-
-/// Lines up to this many bytes are taken without adding up all buffers.
-const ROOM_UNCHECKED: usize = 16 << 10;
 
 /// A request on its way to a server.
 pub struct Outgoing<'a> {
@@ -347,18 +353,6 @@ fn check_state(instance: &Instance, now: Instant) -> Result<(), Refusal> {
         | ServerState::Starting
         | ServerState::Ready { .. } => Ok(()),
     }
-}
-
-/// What one peer leaves unread is bounded: past that its calls are refused, not gathered.
-fn check_room(session: &Session, instance: &Instance) -> Result<(), Refusal> {
-    if session.out.pending().len() > UNREAD_MAX {
-        return Err(Refusal::new(code::BUSY, "this client does not read its answers"));
-    }
-    if instance.out.pending().len() + instance.calls.waiting_bytes() > UNREAD_MAX {
-        let text = format!("too many calls wait for {}", instance.name());
-        return Err(Refusal::new(code::BUSY, text).server(instance.name()));
-    }
-    Ok(())
 }
 
 impl Switch {

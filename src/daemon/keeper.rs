@@ -251,7 +251,13 @@ async fn read_all(shared: Shared, id: InstanceId, mut stdout: pipe::Receiver) {
 fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> (bool, bool) {
     let now = Instant::now();
     let mut switch = shared.borrow_mut();
-    let limit = switch.line_limit(lines.held());
+    let limit = switch.server_line_limit(lines.held());
+    // What has come of it is now in the line that is handed over: it does not count twice.
+    if lines.held() > 0
+        && let Some(instance) = switch.instances.get_mut(&id)
+    {
+        instance.held = 0;
+    }
     lines.feed(chunk, limit, |item| switch.server_item(id, &item, now));
     switch.flush();
     let Some(instance) = switch.instances.get_mut(&id) else { return (false, false) };

@@ -30,6 +30,7 @@ pub mod queue;
 pub mod redact;
 pub mod reload;
 pub mod request;
+pub mod room;
 pub mod routes;
 pub mod run;
 pub mod scopes;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::hello::Role;
+use super::room::no_room;
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::catalog::Kind;
@@ -113,12 +114,15 @@ impl Switch {
         self.counters.oversized_lines += 1;
         if let (Some(id), true) = (&lost.id, lost.has_method) {
             let id = String::from_utf8_lossy(id).into_owned();
-            let text = format!(
-                "a message of {} bytes is more than loom passes on ({})",
-                lost.len,
-                crate::wire::LINE_MAX
-            );
-            self.refuse(session, &id, &Refusal::new(code::TOO_LARGE, text));
+            let (len, most) = (lost.len, crate::wire::LINE_MAX);
+            let refusal = match len > most {
+                true => {
+                    let text = format!("a message of {len} bytes is more than loom passes on ({most})");
+                    Refusal::new(code::TOO_LARGE, text)
+                }
+                false => no_room(),
+            };
+            self.refuse(session, &id, &refusal);
         }
     }
 

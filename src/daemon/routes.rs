@@ -1,7 +1,6 @@
 //! The ways of requests that are about a prompt, a resource or a completion: which server, and what it calls it.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 use std::time::Instant;
 
 use super::call::Outgoing;
@@ -50,7 +49,9 @@ impl Switch {
         let view = self.view_of(request.session)?;
         let servers = view.resources.route(&uri).servers;
         let names = servers.iter().filter_map(|number| view.member(*number)).map(|one| one.name.clone());
-        self.read_from(request, names.collect(), None)
+        let rest = names.collect();
+        let line = request.line.as_bytes().into();
+        self.read_from(request, &Search { line, rest, began: request.now, likely: 0, error: None })
     }
 
     /// A URI that nobody is known to have may be in a list that is not known yet.
@@ -59,12 +60,7 @@ impl Switch {
     }
 
     /// Asks the first of these servers that can be asked for a resource; the others follow while the answer is an error.
-    fn read_from(
-        &mut self,
-        request: &Request<'_>,
-        servers: Vec<Rc<str>>,
-        error: Option<Box<str>>,
-    ) -> Result<(), Refusal> {
+    fn read_from(&mut self, request: &Request<'_>, search: &Search) -> Result<(), Refusal> {
         let (at, uri) = request.uri()?;
         let view = self.view_of(request.session)?;
         let route = view.resources.route(&uri);
@@ -73,16 +69,20 @@ impl Switch {
         let known: Vec<&str> = known.map(|member| &*member.name).collect();
         let is_known = |name: &str| known.contains(&name);
         let mut refusal = unknown(&uri);
-        for (place, server) in servers.iter().enumerate() {
+        for (place, server) in search.rest.iter().enumerate() {
             let Some(member) = view.members.iter().find(|member| member.name == *server) else {
                 continue;
             };
-            let rest = servers[place + 1..].to_vec();
-            let likely = servers[place..].iter().filter(|name| is_known(name)).count();
-            let search = Search { line: request.line.as_bytes().into(), rest, likely, error: error.clone() };
-            let purpose = match servers.len() {
-                1 if error.is_none() => Purpose::Plain,
-                _ => Purpose::Search(Box::new(search)),
+            // Those before it have had all the time there is.
+            if search.began + member.tool_timeout <= request.now {
+                continue;
+            }
+            let is_only = search.rest.len() == 1 && search.began == request.now && search.error.is_none();
+            let likely = search.rest[place..].iter().filter(|name| is_known(name)).count();
+            let rest = search.rest[place + 1..].to_vec();
+            let purpose = match is_only {
+                true => Purpose::Plain,
+                false => Purpose::Search(Box::new(Search { rest, likely, ..search.clone() })),
             };
             let outgoing = Outgoing { subject: Some((at.clone(), &own)), purpose, tool: None };
             match self.hand_over(request, member, outgoing) {
@@ -98,7 +98,7 @@ impl Switch {
     }
 
     /// A server did not know a resource: asks the next. False when there is none that can be asked.
-    pub fn search_on(&mut self, session: SessionId, id: &Id, search: Search) -> bool {
+    pub fn search_on(&mut self, session: SessionId, id: &Id, search: &Search) -> bool {
         let Ok(line) = std::str::from_utf8(&search.line) else { return false };
         let Ok(places) = scan::envelope(line.as_bytes()) else { return false };
         let Some(id_at) = places.id.clone() else { return false };
@@ -109,7 +109,7 @@ impl Switch {
         let method = "resources/read";
         let request =
             Request { session, line, id: &line[id_at.clone()], id_at, method, places: &places, now };
-        !search.rest.is_empty() && self.read_from(&request, search.rest, search.error).is_ok()
+        !search.rest.is_empty() && self.read_from(&request, search).is_ok()
     }
 
     /// `completion/complete`: of a prompt's argument, or of a variable in a resource's URI.

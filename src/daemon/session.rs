@@ -242,7 +242,13 @@ pub async fn read_or_rest(
 fn take(shared: &Shared, id: SessionId, lines: &mut Lines, chunk: &[u8]) -> bool {
     let now = Instant::now();
     let mut switch = shared.borrow_mut();
-    let limit = switch.line_limit(lines.held());
+    let limit = switch.client_line_limit(id, lines.held());
+    // What has come of it is now in the line that is handed over: it does not count twice.
+    if lines.held() > 0
+        && let Some(session) = switch.sessions.get_mut(&id)
+    {
+        session.held = 0;
+    }
     lines.feed(chunk, limit, |item| match item {
         Item::Line(line) => switch.client_line(id, line, now),
         Item::Oversized(lost) => switch.client_oversized(id, &lost),

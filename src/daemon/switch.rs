@@ -28,7 +28,6 @@ use crate::registry::find::Found;
 use crate::settings::Settings;
 use crate::settings::file::Profile;
 use crate::upstream::instance::{Instance, InstanceId};
-use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// The switch as tasks hold it.
 pub type Shared = Rc<RefCell<Switch>>;
@@ -216,32 +215,6 @@ impl Switch {
     pub fn is_idle(&self) -> bool {
         let now = Instant::now();
         self.active_calls() == 0 && !self.instances.values().any(|instance| instance.has_open_tasks(now))
-    }
-
-    /// Bytes held back for slow readers, for servers that are not ready, and of lines that have not come whole.
-    pub fn buffered(&self) -> usize {
-        let to_clients: usize =
-            self.sessions.values().map(|session| session.out.pending().len() + session.held).sum();
-        let to_servers: usize = self
-            .instances
-            .values()
-            .map(|instance| instance.out.pending().len() + instance.calls.waiting_bytes() + instance.held)
-            .sum();
-        to_clients + to_servers
-    }
-
-    /// Whether another `bytes` would be more than the daemon holds back.
-    pub fn is_full(&self, bytes: usize) -> bool {
-        self.buffered() + bytes > BUFFER_MAX
-    }
-
-    /// How long a line may be of which `held` bytes have come.
-    pub fn line_limit(&self, held: usize) -> usize {
-        // Adding up is for long lines only.
-        match held {
-            0 => LINE_MAX,
-            held => LINE_MAX.min((BUFFER_MAX + held).saturating_sub(self.buffered())),
-        }
     }
 
     /// Writes everything that the last lines led to.

@@ -44,9 +44,19 @@ pub struct Open {
     pub unsent_since: Option<Instant>,
 }
 
+impl Asker {
+    /// From when the time of a request counts that is sent `now`.
+    pub fn since(&self, now: Instant) -> Instant {
+        match self {
+            Asker::Client { purpose: Purpose::Search(search), .. } => search.began,
+            Asker::Client { .. } | Asker::Initialize | Asker::List(_) | Asker::Errand => now,
+        }
+    }
+}
+
 impl Open {
     pub fn new(asker: Asker, now: Instant, limit: Duration, sent: Option<Range<u64>>) -> Self {
-        let deadline = now + limit;
+        let deadline = asker.since(now) + limit;
         Open {
             asker,
             began: now,
@@ -74,6 +84,14 @@ pub const CLIENT_MAX: usize = 64;
 /// How long a server may go on with a call that was taken back, as far as anybody is asked anything meanwhile.
 const LINGER: Duration = Duration::from_secs(30);
 
+/// What a server has of one client.
+#[derive(Debug, Default)]
+struct Hand {
+    calls: usize,
+    /// Of the lines of those, and of questions about tasks.
+    bytes: u64,
+}
+
 /// All calls of one server, by the id that loom gave them.
 #[derive(Debug, Default)]
 pub struct Calls {
@@ -81,7 +99,7 @@ pub struct Calls {
     open: HashMap<u64, Open>,
     queues: Queues,
     /// Clients' calls in the server's hands, by connection and together; loom's own requests do not count.
-    by_client: HashMap<u32, usize>,
+    by_client: HashMap<u32, Hand>,
     under_way: usize,
     /// Calls that were taken back and may still be worked on: id, client, until when that is thought possible.
     left: Vec<(u64, u32, Instant)>,
@@ -96,16 +114,15 @@ impl Calls {
 
     /// Whether a client's call need not wait. `max` bounds all clients' calls together.
     pub fn has_room(&self, session: u32, max: Option<usize>) -> bool {
-        let own = self.by_client.get(&session).copied().unwrap_or_default();
+        let own = self.by_client.get(&session).map_or(0, |hand| hand.calls);
         let together = max.is_none_or(|max| self.under_way < max && self.queues.count == 0);
         together && own < CLIENT_MAX && !self.queues.has(session)
     }
 
     /// Notes a call whose line has been written to the stream at `sent`.
     pub fn sent(&mut self, id: u64, asker: Asker, now: Instant, limit: Duration, sent: Range<u64>) {
-        let open = Open::new(asker, now, limit, Some(sent));
-        self.begins(client_of(&open.asker));
-        self.open.insert(id, open);
+        self.begins(whose(&asker), &sent);
+        self.open.insert(id, Open::new(asker, now, limit, Some(sent)));
     }
 
     /// Notes a client's call that waits for the server. `line` is complete, with its newline.
@@ -123,16 +140,16 @@ impl Calls {
             return None;
         }
         let by_client = &self.by_client;
-        self.queues.pop(|session| by_client.get(&session).is_none_or(|own| *own < CLIENT_MAX))
+        self.queues.pop(|session| by_client.get(&session).is_none_or(|hand| hand.calls < CLIENT_MAX))
     }
 
     /// Marks a call taken from the queue as sent.
     pub fn now_sent(&mut self, id: u64, sent: Range<u64>, now: Instant) {
         if let Some(open) = self.open.get_mut(&id) {
             open.sent_at = now;
-            open.sent = Some(sent);
-            let client = client_of(&open.asker);
-            self.begins(client);
+            open.sent = Some(sent.clone());
+            let whose = whose(&open.asker);
+            self.begins(whose, &sent);
         }
     }
 
@@ -141,11 +158,11 @@ impl Calls {
         lines.sort_by_key(|(id, _)| *id);
         for (id, line) in lines.into_iter().rev() {
             let Some(open) = self.open.get_mut(&id) else { continue };
-            let Some(session) = session_of(&open.asker) else { continue };
-            if open.sent.take().is_some() && client_of(&open.asker).is_some() {
-                self.ends(session);
+            let Some(whose) = whose(&open.asker) else { continue };
+            if let Some(sent) = open.sent.take() {
+                self.ends(whose, &sent);
             }
-            self.queues.push_front(session, id, line);
+            self.queues.push_front(whose.0, id, line);
         }
     }
 
@@ -206,11 +223,10 @@ impl Calls {
     /// Ends a call: answered, cancelled or given up.
     pub fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
-        if let Some(session) = session_of(&open.asker) {
-            match open.sent {
-                Some(_) if client_of(&open.asker).is_some() => self.ends(session),
-                Some(_) => {}
-                None => self.queues.remove(session, id),
+        if let Some(whose) = whose(&open.asker) {
+            match &open.sent {
+                Some(sent) => self.ends(whose, sent),
+                None => self.queues.remove(whose.0, id),
             }
         }
         Some(open)
@@ -232,19 +248,22 @@ impl Calls {
         self.left.clear();
     }
 
-    fn begins(&mut self, client: Option<u32>) {
-        if let Some(session) = client {
-            self.under_way += 1;
-            *self.by_client.entry(session).or_default() += 1;
+    fn begins(&mut self, whose: Option<(u32, usize)>, sent: &Range<u64>) {
+        if let Some((session, calls)) = whose {
+            self.under_way += calls;
+            let hand = self.by_client.entry(session).or_default();
+            hand.calls += calls;
+            hand.bytes += sent.end - sent.start;
         }
     }
 
-    fn ends(&mut self, session: u32) {
-        self.under_way -= 1;
-        if let Entry::Occupied(mut own) = self.by_client.entry(session) {
-            *own.get_mut() -= 1;
-            if *own.get() == 0 {
-                own.remove();
+    fn ends(&mut self, (session, calls): (u32, usize), sent: &Range<u64>) {
+        self.under_way -= calls;
+        if let Entry::Occupied(mut hand) = self.by_client.entry(session) {
+            hand.get_mut().calls -= calls;
+            hand.get_mut().bytes -= sent.end - sent.start;
+            if hand.get().bytes == 0 {
+                hand.remove();
             }
         }
     }
@@ -253,6 +272,9 @@ impl Calls {
     pub fn progress(&mut self, id: u64, now: Instant) -> Option<&Asker> {
         let open = self.open.get_mut(&id)?;
         open.deadline = now + open.limit;
+        if let Asker::Client { purpose: Purpose::Search(search), .. } = &mut open.asker {
+            search.began = now;
+        }
         Some(&open.asker)
     }
 
@@ -293,13 +315,21 @@ impl Calls {
     pub fn waiting_bytes(&self) -> usize {
         self.queues.bytes
     }
+
+    /// Bytes of one client's lines not yet sent, or at most so many as `unwritten` of those that are on their way.
+    pub fn bytes_of(&self, session: u32, unwritten: usize) -> usize {
+        // How much of whose lines is left is not kept: who has much there is taken to have all of it.
+        let sent = self.by_client.get(&session).map_or(0, |hand| hand.bytes);
+        self.queues.bytes_of(session) + usize::try_from(sent).map_or(unwritten, |sent| sent.min(unwritten))
+    }
 }
 
-/// The client that a call counts for.
-fn client_of(asker: &Asker) -> Option<u32> {
+/// The client that asked, and how many calls in the server's hands its request counts for: a question about a task is
+/// none.
+fn whose(asker: &Asker) -> Option<(u32, usize)> {
     match asker {
-        Asker::Client { purpose, .. } if purpose.is_of_task() => None,
-        asker => session_of(asker),
+        Asker::Client { session, purpose, .. } => Some((*session, usize::from(!purpose.is_of_task()))),
+        Asker::Initialize | Asker::List(_) | Asker::Errand => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of the answers to clients' requests. Pure.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What is done with the answer to a client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Search {
     pub line: Box<[u8]>,
     /// Their names, the next one first.
     pub rest: Vec<Rc<str>>,
+    /// When the first server was asked, or last made progress: one call has one time, whoever is asked.
+    pub began: Instant,
     /// So many of the server that is asked now and of the rest are likely to have it.
     pub likely: usize,
     /// The first error of a likely server, or that said more than that the resource is not known, as JSON.

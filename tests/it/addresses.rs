@@ -1,6 +1,7 @@
 //! Which server a resource is read from: by its list, by an alias, by a template, or by asking one after the other.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -197,4 +198,45 @@ fn clients_are_told_when_resources_or_templates_change() {
     }
     assert_eq!(read(&mut client, "u://new/7").0, "one has u://new/7");
     assert_eq!(client.told("notifications/resources/list_changed"), [json!(null); 0], "once for each change");
+}
+
+#[test]
+fn a_search_takes_no_longer_than_one_call() {
+    const TIME: Duration = Duration::from_secs(2);
+    let hangs = |name| (name, "hold=resources/read", "tool_timeout: 2s");
+    let home = player::home(&[hangs("one"), hangs("two"), hangs("three")]);
+    let (mut client, mut other) = (home.client(), home.client());
+    resources(&mut client);
+    let timed_out = |client: &mut Client, id: u64, began: Instant, server: &str| {
+        let error = client.failure(id);
+        let took = began.elapsed();
+        let message = format!("{server} did not answer within 2 s");
+        assert_eq!((&error["data"]["code"], &error["message"]), (&json!("TIMEOUT"), &json!(message)));
+        assert!(took >= TIME && took < TIME + TIME / 2, "{took:?}");
+    };
+    let began = Instant::now();
+    let id = begin_read(&mut client, "u://nobody");
+    timed_out(&mut client, id, began, "one");
+    assert_eq!([asked(&home, "two").len(), asked(&home, "three").len()], [0, 0]);
+
+    // The second has what the first left.
+    let began = Instant::now();
+    let id = begin_read(&mut client, "u://nobody");
+    player::hears(&home, "one", "resources/read", 2);
+    thread::sleep(TIME * 3 / 5);
+    other.begin_call("one__die", json!({}));
+    timed_out(&mut client, id, began, "two");
+    assert_eq!([asked(&home, "two").len(), asked(&home, "three").len()], [1, 0]);
+}
+
+#[test]
+fn a_server_with_more_time_is_asked_after_one_that_had_none_left() {
+    let home = player::home(&[
+        ("one", "hold=resources/read", "tool_timeout: 1s"),
+        ("two", "hold=resources/read", "tool_timeout: 1s"),
+        ("three", "hidden=u://three", "tool_timeout: 60s"),
+    ]);
+    let mut client = home.client();
+    assert_eq!(read(&mut client, "u://three").0, "three has u://three");
+    assert_eq!(asked(&home, "two").len(), 0);
 }

@@ -68,6 +68,40 @@ fn a_short_call_passes_a_long_one_and_only_the_cancelled_server_call_ends() {
 }
 
 #[test]
+fn a_server_hears_the_cancellation_in_its_clients_own_words() {
+    let home = TestHome::new();
+    let script = format!(
+        "called() {{ :; }}\ncancelled() {{ printf '%s\\n' \"$last $line\" >>\"$0.heard\"; }}{SCRIPT}"
+    );
+    home.script_registry("slow", &script, "description: slow");
+    let mut client = home.client();
+    // What never left is not taken back.
+    client.tools();
+    let own = [
+        r#"{"reason":"User pressed \u0045sc \ud83d\ude00","_meta":{"k" : 1e400,"requestId":7},"requestId":ID}"#,
+        r#"{ "more":[1.50,{}],"requestId" : ID , "reason":null }"#,
+        r#"{"requestId":ID}"#,
+    ];
+    for params in own {
+        let id = client.begin_call("slow__x", json!({}));
+        let params = params.replace("ID", &id.to_string());
+        let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+        client.send_raw(format!("{line}\n").as_bytes());
+    }
+    let file = home.path().join("slow.sh.heard");
+    let heard = || fs::read_to_string(&file).unwrap_or_default();
+    assert!(wait_until(SECOND * 10, || heard().lines().count() == own.len()), "{}", heard());
+    for (line, params) in heard().lines().zip(own) {
+        let (id, line) = line.split_once(' ').expect("an id and a line");
+        let params = params.replace("ID", id);
+        assert_eq!(
+            line,
+            format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#)
+        );
+    }
+}
+
+#[test]
 fn progress_comes_under_the_clients_own_token() {
     let home = TestHome::new();
     home.echo_registry(&[("echo", "", "")]);

@@ -157,3 +157,21 @@ fn a_client_with_many_calls_does_not_make_another_wait_for_them() {
         assert_eq!(greedy.text(last), format!("slept {ms} ms"));
     }
 }
+
+#[test]
+fn a_client_whose_calls_fill_the_room_takes_none_from_another() {
+    let home = TestHome::new();
+    home.echo_registry(&[("slow", "", ""), ("free", "", "")]);
+    let (mut greedy, mut other) = (home.client(), home.client());
+    other.call_text("slow__echo", json!({"message": "warm"}));
+    let sleep = json!({"ms": 60_000, "message": "x".repeat(80_000)});
+    let calls: Vec<u64> = (0..1000).map(|_| greedy.begin_call("slow__sleep", sleep.clone())).collect();
+    let refused = greedy.failure(calls[999]);
+    assert_eq!(refused["data"]["code"], "BUSY", "what waits is bounded: {refused}");
+    for (server, bytes) in [("slow", 2), ("slow", 8 << 20), ("free", 2), ("free", 8 << 20)] {
+        let message = "y".repeat(bytes);
+        let said = other.call_text(&format!("{server}__echo"), json!({"message": message}));
+        assert!(said == message, "{server}: {bytes} bytes");
+    }
+    assert_eq!(greedy.call_text("free__echo", json!({"message": "elsewhere"})), "elsewhere");
+}

@@ -140,6 +140,23 @@ pub fn heard_error(text: &str, progress: usize) -> String {
     format!(r#"{{"error":{text},"progress":{progress}}}"#)
 }
 
+/// The params with which a client takes a request back.
+pub fn cancellation(id: &str, nonce: &str) -> String {
+    let odd = odd(nonce);
+    match hash(nonce.as_bytes()) >> 15 & 1 {
+        0 => format!(r#"{{{odd},"requestId":{id}}}"#),
+        _ => format!("{{ \"requestId\" :\r{id} ,\"reason\":\"\\u00fc {nonce}\",\"_meta\":{{{odd}}}}}"),
+    }
+}
+
+/// Whether a server was told so that a request is taken back: in the client's words, or in loom's for what it took back
+/// itself.
+pub fn is_cancellation(params: &str, id: &str, nonce: &str) -> bool {
+    let own = ["the client is gone", "it took too long", "the client unsubscribed"];
+    params == flat(&cancellation(id, nonce))
+        || own.iter().any(|why| params == format!(r#"{{"requestId":{id},"reason":"{why}"}}"#))
+}
+
 /// Instead, when loom refused the question: its name for why.
 pub fn heard_refusal(name: &str) -> String {
     format!(r#"{{"refused":"{name}"}}"#)

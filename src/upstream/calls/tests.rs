@@ -1,3 +1,4 @@
+use super::super::purpose::Search;
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(9);
@@ -30,12 +31,13 @@ fn given_up_calls_leave_the_queue_and_unsent_ones_go_back_in_order() {
     calls.now_sent(second, 0..10, now + LIMIT);
     assert_eq!(calls.get(second).unwrap().stages(now + LIMIT * 3).1, LIMIT * 2);
     assert_eq!((second, calls.under_way, calls.waiting_bytes()), (ids[1], 1, 10));
+    assert_eq!([0, 4, 99].map(|unwritten| calls.bytes_of(1, unwritten)), [10, 14, 20]);
     calls.wait_again(vec![(second, line)]);
-    assert_eq!((calls.under_way, calls.waiting()), (0, 2));
+    assert_eq!((calls.under_way, calls.waiting(), calls.bytes_of(1, 99)), (0, 2, 20));
     assert_eq!(calls.next_waiting(None).unwrap().0, ids[1]);
     assert_eq!(calls.next_waiting(None).unwrap().0, ids[2]);
     assert!(calls.next_waiting(None).is_none());
-    assert_eq!(calls.waiting_bytes(), 0);
+    assert_eq!((calls.waiting_bytes(), calls.bytes_of(1, 99)), (0, 0));
 }
 
 #[test]
@@ -112,4 +114,22 @@ fn progress_moves_the_deadline() {
     assert_eq!(calls.progress(id, later), Some(&Asker::Errand));
     assert_eq!(calls.first_deadline(), Some(later + LIMIT));
     assert_eq!(calls.progress(99, later), None);
+}
+
+#[test]
+fn a_search_has_the_time_of_one_call() {
+    let began = Instant::now();
+    let mut calls = Calls::default();
+    let id = calls.mint();
+    let mut asker = client(1);
+    let Asker::Client { purpose, .. } = &mut asker else { panic!("a client") };
+    let search = Search { line: (*b"{}").into(), rest: Vec::new(), began, likely: 0, error: None };
+    *purpose = Purpose::Search(Box::new(search));
+    calls.wait(id, asker, began + LIMIT / 3, LIMIT, vec![b'x'; 10]);
+    assert_eq!(calls.first_deadline(), Some(began + LIMIT));
+    let later = began + LIMIT / 2;
+    let Some(Asker::Client { purpose: Purpose::Search(search), .. }) = calls.progress(id, later) else {
+        panic!("a search")
+    };
+    assert_eq!((search.began, calls.first_deadline()), (later, Some(later + LIMIT)));
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::lists::{self, Kind};
 use super::super::play::LEVELS;
+use super::super::texts;
 use super::asking::Plan;
 use super::params::{self, Twin};
 use super::pending::{Ending, Want};
@@ -260,10 +261,8 @@ impl Actor {
             return;
         };
         pending.cancelled = Some(self.lines + 1);
-        let odd = super::super::texts::odd(id);
-        let line = format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{{odd},"requestId":{id}}}}}"#
-        );
+        let params = texts::cancellation(id, &pending.nonce);
+        let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
         self.send(&line);
         self.ask_barrier();
     }

@@ -116,19 +116,28 @@ impl Stage {
     }
 
     fn cancelled(&mut self, params: &str) -> io::Result<()> {
-        let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
-        let id = value["requestId"].to_string();
-        match self.runs.remove(&id) {
-            Some(run) if !run.is_task => {
-                self.books.note("cancelled", &run.nonce)?;
-                self.over.insert(id);
-            }
+        let Ok(GivenUp { id }) = serde_json::from_str(params) else {
+            return self.books.note("stray", "cancellation-of-nothing");
+        };
+        let id = id.get().to_owned();
+        let nonce = match self.runs.remove(&id) {
+            Some(run) if !run.is_task => run.nonce,
             // A task outlives its request.
-            Some(run) => drop(self.runs.insert(id, run)),
-            None if self.over.contains(&id) => {}
-            None if self.cancel_waiting(&id)? => drop(self.over.insert(id)),
-            None => self.books.note("stray", &id)?,
+            Some(run) => {
+                self.runs.insert(id, run);
+                return Ok(());
+            }
+            None if self.over.contains(&id) => return Ok(()),
+            None => match self.cancel_waiting(&id) {
+                Some(nonce) => nonce,
+                None => return self.books.note("stray", &id),
+            },
+        };
+        self.books.note("cancelled", &nonce)?;
+        if !texts::is_cancellation(params, &id, &nonce) {
+            self.books.note("reworded", &format!("{nonce} {params}"))?;
         }
+        self.over.insert(id);
         Ok(())
     }
 
@@ -332,6 +341,12 @@ impl Stage {
 struct Told<'a> {
     #[serde(borrow, rename = "progressToken")]
     token: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct GivenUp<'a> {
+    #[serde(borrow, rename = "requestId")]
+    id: &'a RawValue,
 }
 
 /// An error that is loom's own says so in its data.

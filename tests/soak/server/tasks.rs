@@ -71,16 +71,13 @@ impl Stage {
         self.send_answer(&run, "result", &text)
     }
 
-    /// A request that waits for a task's result is taken back. False: there is none.
-    pub fn cancel_waiting(&mut self, id: &str) -> io::Result<bool> {
+    /// A request that waits for a task's result is taken back: its nonce. `None`: there is none.
+    pub fn cancel_waiting(&mut self, id: &str) -> Option<String> {
         let waiting = |task: &mut Task| {
             let at = task.waiting.iter().position(|run| run.id == id)?;
             Some(task.waiting.remove(at))
         };
-        match self.tasks.values_mut().find_map(waiting) {
-            Some(run) => self.books.note("cancelled", &run.nonce).map(|()| true),
-            None => Ok(false),
-        }
+        self.tasks.values_mut().find_map(waiting).map(|run| run.nonce)
     }
 
     /// A page of `tasks/list`. The request is loom's own.
