@@ -1,4 +1,5 @@
-//! Whose tasks are beyond one life of their servers: what each client has begun. Nobody else may ask about a task.
+//! Whose tasks are beyond one life of their servers, or of a daemon: what each client has begun, and what its proxy says
+//! that it began under an earlier daemon. Nobody else may ask about a task.
 
 use foldhash::HashMap;
 
@@ -6,6 +7,7 @@ use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::tasks;
 use crate::upstream::instance::{Instance, InstanceId, Scope};
+use crate::wire::scan;
 
 /// More are not remembered for one client: the oldest go first.
 const CLAIMS_MAX: usize = 1000;
@@ -42,6 +44,16 @@ impl Claims {
 }
 
 impl Switch {
+    /// `loom/tasks`: a proxy says which tasks its client has. It is the first that a daemon hears of a client that an
+    /// earlier one knew.
+    pub fn client_claims(&mut self, session: SessionId, params: &str) {
+        let ids = scan::find(params, &["taskIds"]).unwrap_or_default();
+        let ids: Vec<String> = serde_json::from_str(ids).unwrap_or_default();
+        if let Some(state) = self.sessions.get_mut(&session) {
+            ids.iter().for_each(|id| state.claims.note(id));
+        }
+    }
+
     /// A server has just begun a task for a client. When it gives an id anew, that is no longer the task of whoever had it.
     pub fn note_claim(&mut self, id: InstanceId, own: &str, session: SessionId) {
         let Some(instance) = self.instances.get(&id) else { return };
@@ -55,7 +67,8 @@ impl Switch {
         }
     }
 
-    /// Whether a task is this client's. One that nobody has begun is nobody's.
+    /// Whether a task is this client's. One that nobody has begun is nobody's: whoever asked first about the task of
+    /// another, whose proxy is still on its way to a new daemon, would have it.
     pub fn is_own_task(&self, id: InstanceId, own: &str, session: SessionId) -> bool {
         let Some(instance) = self.instances.get(&id) else { return false };
         match instance.tasks.get(own).filter(|task| !task.gone) {

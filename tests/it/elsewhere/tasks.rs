@@ -1,11 +1,11 @@
-//! Tasks of a server that keeps them while its session with the daemon ends: they stay their client's.
+//! Tasks of a server that keeps them while the daemon, or its session with the daemon, ends: they stay their client's.
 
 use serde_json::{Value, json};
 
 use super::{BOUND, Place};
 use crate::support::client::Client;
 use crate::support::elsewhere::Elsewhere;
-use crate::support::home::wait_until;
+use crate::support::home::{TestHome, halt, kill, proceed, wait_until};
 
 const STATUS: &str = "notifications/tasks/status";
 
@@ -28,6 +28,73 @@ fn assert_not_there(client: &mut Client, id: &str) {
         let want = json!(format!("there is no task {id}"));
         assert_eq!((&error["code"], &error["message"]), (&json!(-32602), &want), "{method}");
     }
+}
+
+fn kill_daemon(home: &TestHome, server: &Elsewhere) {
+    server.forget_streams();
+    let pid = home.daemon_pid().expect("a daemon runs");
+    assert!(kill(pid));
+    let next = || home.daemon_pid().is_some_and(|other| other != pid);
+    assert!(wait_until(BOUND, next), "no other daemon comes");
+}
+
+/// A place whose second client is gone: it would not survive the death of a daemon.
+fn place(server: &Elsewhere) -> Place {
+    let mut place = Place::new(&server.url(), "");
+    place.calm.take().expect("it is there").end();
+    place
+}
+
+#[test]
+fn an_open_task_is_its_clients_under_the_next_daemon_too() {
+    let server = Elsewhere::start();
+    let mut place = place(&server);
+    let mut other = place.home.client();
+    begin_task(&mut place.client, "t1");
+    begin_task(&mut other, "t2");
+    begin_task(&mut place.client, "t3");
+    for _ in 0..2 {
+        assert_not_there(&mut other, "far:t1");
+        kill_daemon(&place.home, &server);
+        // No call of a client's brings the server into play.
+        assert_eq!(listed(&mut place.client), ["far:t1", "far:t3"]);
+        server.task_is("t1", "input_required");
+        assert_eq!(place.client.notified(STATUS)["taskId"], "far:t1");
+        assert_not_there(&mut other, "far:t1");
+        assert_eq!(listed(&mut other), ["far:t2"]);
+        let task = place.client.request("tasks/get", json!({"taskId": "far:t1"}));
+        assert_eq!((&task["taskId"], &task["status"]), (&json!("far:t1"), &json!("input_required")));
+    }
+    server.task_is("t1", "completed");
+    assert_eq!(place.client.notified(STATUS)["status"], "completed");
+    kill_daemon(&place.home, &server);
+    // It has ended, but its result is still to be had, and by nobody else.
+    assert_not_there(&mut other, "far:t1");
+    let result = place.client.request("tasks/result", json!({"taskId": "far:t1"}));
+    assert_eq!(result["content"][0]["text"], "t1");
+    assert_eq!((place.client.told(STATUS), other.told(STATUS)), (vec![], vec![]));
+    let answers = |message: &Value| message.get("method").is_none();
+    assert!(!place.client.news().iter().any(answers), "what its proxy asked is not for the client");
+}
+
+#[test]
+fn a_task_waits_for_its_client_when_others_come_to_the_next_daemon_first() {
+    let server = Elsewhere::start();
+    let mut place = place(&server);
+    let mut other = place.home.client();
+    begin_task(&mut place.client, "t1");
+    assert!(halt(place.client.pid()));
+    kill_daemon(&place.home, &server);
+    assert_not_there(&mut other, "far:t1");
+    assert_eq!(other.call_text("far__note", json!({"text": "hello"})), "hello");
+    assert_eq!(listed(&mut other), [json!(null); 0]);
+    server.task_is("t1", "input_required");
+    assert_not_there(&mut other, "far:t1");
+    assert!(proceed(place.client.pid()));
+    assert_eq!(place.client.notified(STATUS)["status"], "input_required");
+    assert_eq!(listed(&mut place.client), ["far:t1"]);
+    assert_not_there(&mut other, "far:t1");
+    assert_eq!(other.told(STATUS), [json!(null); 0]);
 }
 
 #[test]
