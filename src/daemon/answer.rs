@@ -195,7 +195,7 @@ impl Switch {
             }
             Outcome::Error(error) => reply::raw_error(out, id.as_bytes(), error.as_bytes()),
             Outcome::Result(result) => {
-                let of_tool = matches!(purpose, Purpose::Tool | Purpose::Task | Purpose::TaskWord);
+                let of_tool = matches!(purpose, Purpose::Tool | Purpose::Task | Purpose::TaskWord(_));
                 let cap = state.hello.max_result_bytes.filter(|_| of_tool);
                 let cut = cap.and_then(|cap| clip::clip(result, cap));
                 reply::result(out, id.as_bytes(), cut.as_deref().unwrap_or(result).as_bytes());
@@ -215,8 +215,12 @@ impl Switch {
         outcome: &Outcome<'_>,
     ) -> Retold {
         match (purpose, outcome) {
-            (Purpose::Task | Purpose::TaskWord, Outcome::Result(result)) => {
+            (Purpose::Task | Purpose::TaskWord(_), Outcome::Result(result)) => {
                 Retold::Other(self.tell_task(id, session, token, result))
+            }
+            (Purpose::TaskWord(own), Outcome::Error(error)) => {
+                self.task_failed(id, own, error);
+                Retold::AsItIs
             }
             (Purpose::TaskPage, Outcome::Result(page)) => Retold::Other(self.own_page(id, session, page)),
             // The other servers' tasks can be had all the same.

@@ -93,8 +93,8 @@ impl Switch {
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
         let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
-        let at_once =
-            matches!(purpose_of(&asker), Some(Purpose::TaskWord | Purpose::TaskPage)) && instance.is_ready();
+        let at_once = matches!(purpose_of(&asker), Some(Purpose::TaskWord(_) | Purpose::TaskPage))
+            && instance.is_ready();
         if at_once || instance.open_for_calls(request.session) {
             let start = instance.out.end();
             edits.write(instance.out.tail(), request.line.as_bytes(), call);

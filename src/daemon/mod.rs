@@ -8,6 +8,7 @@ pub mod answer;
 pub mod asks;
 pub mod call;
 pub mod catalogs;
+pub mod claims;
 pub mod clock;
 pub mod control;
 pub mod elicitations;

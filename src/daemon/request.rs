@@ -174,6 +174,7 @@ impl Switch {
                 self.tell_own_servers(session, method, params);
             }
             "notifications/progress" => self.client_progress(session, params),
+            "loom/tasks" => self.client_claims(session, params),
             // What loom does not know can only be for servers that know this client.
             _ => self.tell_own_servers(session, method, params),
         }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::asks::Ask;
+use super::claims::Claims;
 use super::hello::{Hello, Role};
 use super::levels::Level;
 use super::scopes::Roots;
@@ -77,6 +78,7 @@ pub struct Session {
     pub level: Option<Level>,
     /// By the URI that it used.
     pub subscriptions: HashMap<String, Subscription>,
+    pub claims: Claims,
     /// Requests for lists that wait for servers never listed before.
     pub lists: Vec<super::local::WaitingList>,
     pub initialized: bool,
@@ -105,6 +107,7 @@ impl Session {
             held_back: Vec::new(),
             level: None,
             subscriptions: HashMap::default(),
+            claims: Claims::default(),
             lists: Vec::new(),
             initialized: false,
             called: 0,

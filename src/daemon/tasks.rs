@@ -40,17 +40,11 @@ impl Switch {
         // Roots or the registry may have led the client to another instance since.
         let instance = self.instance_of_task(server, own, request.session).unwrap_or(member.instance);
         let member = &Member { instance, ..member.clone() };
-        let tasks = self.instances.get(&member.instance).map(|instance| &instance.tasks);
-        let owner = tasks.and_then(|tasks| tasks.get(own)).filter(|task| !task.gone).map(|task| task.session);
-        if owner.is_some_and(|owner| owner != request.session) {
+        if !self.is_own_task(instance, own, request.session) {
             return Err(unknown());
         }
-        let own = quote(own);
-        self.hand_over(
-            request,
-            member,
-            Outgoing { subject: Some((at, &own)), purpose: Purpose::TaskWord, tool: None },
-        )
+        let (own, purpose) = (quote(own), Purpose::TaskWord(own.into()));
+        self.hand_over(request, member, Outgoing { subject: Some((at, &own)), purpose, tool: None })
     }
 
     /// `tasks/list`: page by page, server after server. The cursor says which server, and what of its pages.
@@ -82,12 +76,22 @@ impl Switch {
         self.hand_over(&page, member, Outgoing { subject: None, purpose: Purpose::TaskPage, tool: None })
     }
 
-    /// The number of the first server from `from` on that has tasks.
+    /// The number of the first server from `from` on that has tasks. One that is just being started for a client that
+    /// has a task there is waited for.
     fn server_with_tasks(&mut self, session: SessionId, from: u32) -> Option<u32> {
         let view = self.view_of(session).ok()?;
         let mut members = (0..).zip(&view.members).filter(|(number, _)| *number >= from);
-        let lists = |id| self.instances.get(&id).is_some_and(|one| one.is_ready() && one.lists_tasks());
-        members.find(|(_, member)| lists(member.instance)).map(|(number, _)| number)
+        let state = self.sessions.get(&session)?;
+        let is_awaited = |member: &Member| {
+            let asked = state.calls.values().any(|(instance, _)| *instance == member.instance);
+            asked && state.claims.has_of(&member.name)
+        };
+        let has_tasks = |member: &Member| match self.instances.get(&member.instance) {
+            Some(instance) if instance.is_ready() => instance.lists_tasks(),
+            Some(_) => is_awaited(member),
+            None => false,
+        };
+        members.find(|(_, member)| has_tasks(member)).map(|(number, _)| number)
     }
 
     fn instance_of_task(&self, server: &str, own: &str, session: SessionId) -> Option<InstanceId> {
@@ -118,6 +122,7 @@ impl Switch {
     ) -> String {
         if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
             let until = until(scan::find(result, &["task"]).unwrap_or_default());
+            self.note_claim(id, &own, session);
             self.note_task(id, &own, Task { session, token, until, gone: false });
             self.tell_early(id, &own, session);
         }
@@ -127,6 +132,7 @@ impl Switch {
             let known = task.is_some_and(|task| !task.gone);
             if !known {
                 self.note_task(id, &own, Task { session, token: None, until: until(result), gone: false });
+                self.tell_early(id, &own, session);
             }
         }
         self.end_task(id, result);
@@ -154,8 +160,7 @@ impl Switch {
         let rows = scan::find(page, &["tasks"]).unwrap_or("[]");
         let rows: Vec<&RawValue> = serde_json::from_str(rows).unwrap_or_default();
         let is_own = |row: &&str| {
-            let task = scan::find_text(row, &["taskId"]).and_then(|own| instance.tasks.get(&*own));
-            task.is_some_and(|task| task.session == session)
+            scan::find_text(row, &["taskId"]).is_some_and(|own| self.is_own_task(id, &own, session))
         };
         let rows: Vec<&str> = rows.into_iter().map(RawValue::get).filter(is_own).collect();
         let meta = scan::find(page, &["_meta"]).map(|meta| format!(",\"_meta\":{meta}")).unwrap_or_default();
@@ -168,14 +173,18 @@ impl Switch {
     /// that begins the task.
     pub fn task_status(&mut self, id: InstanceId, params: &str) {
         let Some(own) = scan::find_text(params, &["taskId"]) else { return };
+        let owner = self.owner_of_task(id, &own);
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let owner = match (instance.tasks.get(&*own), &instance.scope) {
-            (Some(task), _) => Some(task.session),
+        let owner = match (owner, &instance.scope) {
+            (Some(owner), _) => Some(owner),
             (None, Scope::Client(session)) => Some(*session),
             (None, Scope::Everybody | Scope::Workspace(_)) => None,
         };
         match owner {
-            Some(owner) => self.tell_status(id, owner, params),
+            Some(owner) => {
+                self.tell_early(id, &own, owner);
+                self.tell_status(id, owner, params);
+            }
             None if instance.early.len() < EARLY_MAX => {
                 instance.early.push((own.into_owned(), params.to_owned()))
             }
@@ -206,12 +215,26 @@ impl Switch {
         }
     }
 
+    /// A question about a task was answered with an error: one that is not there, or can no longer be cancelled, is not
+    /// worked on.
+    pub fn task_failed(&mut self, id: InstanceId, own: &str, error: &str) {
+        if scan::find(error, &["code"]) == Some("-32602") {
+            self.end_one(id, own);
+        }
+    }
+
     /// A task that has ended makes no progress any more.
     fn end_task(&mut self, id: InstanceId, task: &str) {
         let status = scan::find_text(task, &["status"]);
         let over = matches!(status.as_deref(), Some("completed" | "failed" | "cancelled"));
-        let Some(instance) = self.instances.get_mut(&id).filter(|_| over) else { return };
-        if let Some(task) = scan::find_text(task, &["taskId"]).and_then(|own| instance.tasks.get_mut(&*own)) {
+        if let Some(own) = scan::find_text(task, &["taskId"]).filter(|_| over) {
+            self.end_one(id, &own);
+        }
+    }
+
+    fn end_one(&mut self, id: InstanceId, own: &str) {
+        let tasks = self.instances.get_mut(&id).map(|instance| &mut instance.tasks);
+        if let Some(task) = tasks.and_then(|tasks| tasks.get_mut(own)) {
             task.token = None;
             task.until = Instant::now();
         }
@@ -229,7 +252,7 @@ impl Switch {
     pub fn task_owner(&self, id: InstanceId, method: &str, params: &str) -> Option<SessionId> {
         let asked = || scan::find_text(params, &["taskId"]).filter(|_| method.starts_with("tasks/"));
         let own = tasks::related(params).or_else(|| asked().map(Cow::into_owned))?;
-        self.instances.get(&id)?.tasks.get(&own).map(|task| task.session)
+        self.owner_of_task(id, &own)
     }
 
     /// Tasks of clients that have gone are nobody's. As long as their servers may be at them they are known as such.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::queue::{Held, Queue, Waits};
 use super::session::Session;
+use super::tasks;
 use super::way::{Absence, Way};
 use crate::fault::Plain;
 use crate::mcp::initialize::{self, METHODS};
@@ -26,6 +27,8 @@ const CROWD: usize = 8;
 struct Sent {
     /// Its line, kept when it may be asked again without harm.
     again: Option<Box<[u8]>>,
+    /// Its answer may be a task.
+    task: bool,
 }
 
 /// The kind of a client's line, as far as a proxy cares.
@@ -129,8 +132,9 @@ impl Desk {
     /// The daemon reads the whole line; when it is no JSON, it answers this same id.
     pub fn passes(&mut self, line: &[u8]) -> Option<&Arc<UnixStream>> {
         let Way::Open(stream) = &self.way else { return None };
-        match self.sent.entry(Id::from(scan::call_id(line)?)) {
-            Entry::Vacant(place) => place.insert(Sent { again: None }),
+        let id = scan::call_id(line).filter(|_| !tasks::may_ask_for_one(line))?;
+        match self.sent.entry(Id::from(id)) {
+            Entry::Vacant(place) => place.insert(Sent { again: None, task: false }),
             // It is refused by `request`.
             Entry::Occupied(_) => return None,
         };
@@ -159,7 +163,8 @@ impl Desk {
         match &self.way {
             Way::Open(_) => {
                 self.session.note(method, line);
-                self.sent.insert(id.into(), Sent { again: (!call).then(|| line.into()) });
+                let task = call && tasks::asks_for_one(line);
+                self.sent.insert(id.into(), Sent { again: (!call).then(|| line.into()), task });
                 push_line(to_daemon, line);
             }
             _ if method == br#""ping""# => reply::result(to_client, id, b"{}"),
@@ -215,6 +220,8 @@ impl Desk {
         match method {
             br#""notifications/initialized""# => self.session.initialized = true,
             br#""notifications/cancelled""# if self.cancel(params) => return,
+            // What loom's own processes tell each other.
+            _ if method.starts_with(br#""loom/"#) => return,
             _ => {}
         }
         match self.way {
@@ -244,9 +251,13 @@ impl Desk {
     pub fn daemon_line(&mut self, line: &[u8], now: Instant) -> bool {
         match reply::leading_id(line) {
             Some((id, false)) => {
-                self.sent.remove(id);
+                match self.sent.remove(id) {
+                    Some(Sent { task: true, .. }) => self.session.tasks.begun(line),
+                    Some(Sent { again: Some(request), .. }) => self.session.tasks.answered(&request, line),
+                    Some(Sent { again: None, task: false }) | None => {}
+                }
                 self.session.settle(id, line);
-                self.session.greeted && !id.starts_with(b"\"") || self.session.answered(id)
+                self.session.greeted && !id.starts_with(b"\"") || self.session.answered(id, line)
             }
             Some((id, true)) => {
                 self.session.asked(id);
@@ -257,7 +268,7 @@ impl Desk {
                 false
             }
             None => {
-                self.session.cancelled(line);
+                self.session.told(line);
                 true
             }
         }
@@ -366,7 +377,8 @@ impl Desk {
                 if let (false, Ok([Some(method)])) = (call, scan::members(&line, ["method"])) {
                     self.session.note(&line[method], &line);
                 }
-                self.sent.insert(id, Sent { again: (!call).then_some(line) });
+                let task = call && tasks::asks_for_one(&line);
+                self.sent.insert(id, Sent { again: (!call).then_some(line), task });
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod session;
 pub mod socket;
 pub mod starts;
 pub mod stdio;
+pub mod tasks;
 pub mod uplink;
 pub mod way;
 

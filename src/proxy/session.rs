@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use foldhash::HashSet;
 
+use super::tasks::Tasks;
 use crate::wire::id::Id;
 use crate::wire::reply;
 use crate::wire::scan;
 
 /// How the ids of repeated requests begin: their answers are not for the client.
 const REPLAY: &str = "\"loom/replay";
+/// Those of questions about its tasks; the task's id follows.
+const TASK: &str = "loom/replay/task/";
 
 /// What a client asks for beyond this before anything is answered is not followed.
 const UNSETTLED_MAX: usize = 64;
@@ -29,6 +32,7 @@ pub struct Session {
     subscriptions: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Requests of the daemon's that it has not answered.
     asks: HashSet<Id>,
+    pub tasks: Tasks,
 }
 
 impl Session {
@@ -74,8 +78,9 @@ impl Session {
     }
 
     /// An answer of the daemon's: false when it is to a repeated request.
-    pub fn answered(&mut self, id: &[u8]) -> bool {
+    pub fn answered(&mut self, id: &[u8], answer: &[u8]) -> bool {
         if id.starts_with(REPLAY.as_bytes()) {
+            self.tasks.replayed(id, TASK, answer);
             return false;
         }
         let greets = |handshake: &Vec<u8>| has_id(handshake, id);
@@ -88,8 +93,9 @@ impl Session {
         self.asks.insert(id.into());
     }
 
-    /// A notification to the client; it may take a question back.
-    pub fn cancelled(&mut self, line: &[u8]) {
+    /// A notification to the client; it may take a question back, or end a task.
+    pub fn told(&mut self, line: &[u8]) {
+        self.tasks.told(line);
         if !self.asks.is_empty()
             && line.starts_with(br#"{"jsonrpc":"2.0","method":"notifications/cancelled""#)
             && let Ok([Some(params)]) = scan::members(line, ["params"])
@@ -121,6 +127,7 @@ impl Session {
         if self.initialized {
             reply::notification(&mut out, "notifications/initialized", "{}");
         }
+        self.tasks.replay(TASK, &mut out);
         for (number, line) in (1..).zip(self.level.iter().chain(self.subscriptions.values())) {
             again(&mut out, &without_meta(line), number);
         }
@@ -193,7 +200,7 @@ mod tests {
                 .settle(id.as_bytes(), format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{}}}}"#).as_bytes());
         }
         assert!(session.replay().is_empty(), "the handshake is not done");
-        assert!(session.answered(b"1") && session.greeted);
+        assert!(session.answered(b"1", b"{}") && session.greeted);
         session.initialized = true;
         let text = String::from_utf8(session.replay()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -206,7 +213,7 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":"loom/replay/2","method":"resources/subscribe","params":{"_meta":{},"uri":"c://d"}}"#,
             ]
         );
-        assert!(!session.answered(br#""loom/replay/2""#));
+        assert!(!session.answered(br#""loom/replay/2""#, b"{}"));
     }
 
     #[test]
@@ -216,7 +223,7 @@ mod tests {
         session.asked(b"8");
         session.asked(b"9");
         let taken_back = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}"#;
-        session.cancelled(taken_back);
+        session.told(taken_back);
         assert!(session.answers(b"7") && !session.answers(b"7") && !session.answers(b"9"));
         let mut down = Vec::new();
         session.forget_asks(&mut down);

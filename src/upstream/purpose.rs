@@ -12,8 +12,9 @@ pub enum Purpose {
     Plain,
     /// Of a tool call that is to become a task.
     Task,
-    /// Of a question about a task. These wait for nothing and count for nothing: a task must be stoppable.
-    TaskWord,
+    /// Of a question about a task, by its server's id. These wait for nothing and count for nothing: a task must be
+    /// stoppable.
+    TaskWord(Box<str>),
     /// A page of tasks, after which other servers' come.
     TaskPage,
     /// The client's URI: it is subscribed to once the server has agreed.
@@ -25,7 +26,7 @@ pub enum Purpose {
 impl Purpose {
     /// Whether it is a question about a task.
     pub fn is_of_task(&self) -> bool {
-        matches!(self, Purpose::TaskWord | Purpose::TaskPage)
+        matches!(self, Purpose::TaskWord(_) | Purpose::TaskPage)
     }
 }
 

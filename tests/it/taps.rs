@@ -88,7 +88,7 @@ fn every_end_of_a_call_has_its_word() {
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": long}});
     client.send(&cancel);
     client.request("ping", json!({}));
-    let bad = client.begin("tasks/get", json!({"taskId": "two:1"}));
+    let bad = client.begin("resources/read", json!({"uri": "loom://r/two/u%3A1"}));
     client.failure(bad);
     let dead = client.begin_call("one__die", json!({}));
     assert_eq!(client.failure_name(dead), "SERVER_GONE");
@@ -108,7 +108,7 @@ fn every_end_of_a_call_has_its_word() {
         ["", call, "one__nothing", "refused", "TOOL_NOT_FOUND"],
         ["one", call, "silent", "timeout", "TIMEOUT"],
         ["two", call, "sleep", "cancelled", null],
-        ["two", "tasks/get", null, "error", "METHOD_NOT_FOUND"],
+        ["two", "resources/read", null, "error", "METHOD_NOT_FOUND"],
         ["one", call, "die", "server_gone", "SERVER_GONE"],
         ["two", call, "sleep", "client_gone", null],
     ]);

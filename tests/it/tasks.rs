@@ -97,7 +97,7 @@ fn nobody_else_can_see_or_touch_a_task() {
     assert_eq!(pages(&mut owner).concat(), [&*id]);
     // Whoever asks for one too early does not have it later.
     let call = about(&mut other, "tasks/get", "one:t2");
-    assert_eq!(other.failure(call)["message"], "one has no such task");
+    assert_eq!(other.failure(call)["message"], "there is no task one:t2");
     let id = begin_task(&mut owner, "one", "t2");
     let call = about(&mut other, "tasks/cancel", &id);
     assert_eq!(other.failure(call)["message"], "there is no task one:t2");
@@ -186,7 +186,8 @@ fn a_server_with_an_open_task_is_not_idle() {
 fn a_question_about_a_task_starts_its_server() {
     let home = player::home(&[("one", "", "idle_timeout: 100ms")]);
     let mut client = home.client();
-    client.call("one__pid", json!({}));
+    begin_task(&mut client, "one", "t1");
+    client.call("one__task_status", json!({"id": "t1", "status": "completed"}));
     for method in ["tasks/get", "tasks/cancel", "tasks/result"] {
         assert!(wait_until(PATIENCE, || state(&home, "one") == "idle"), "{method}");
         let call = about(&mut client, method, "one:t1");
@@ -207,5 +208,8 @@ fn tasks_end_with_their_server() {
     }
     let call = about(&mut client, "tasks/get", &id);
     assert_eq!(client.failure(call)["message"], "one has no such task");
+    let mut other = home.client();
+    let call = about(&mut other, "tasks/get", &id);
+    assert_eq!(other.failure(call)["message"], "there is no task one:t1");
     assert_eq!(pages(&mut client).concat(), [""; 0]);
 }

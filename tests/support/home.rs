@@ -267,6 +267,16 @@ pub fn hang_up(pid: u32) -> bool {
     signal(pid, Some(Signal::HUP))
 }
 
+/// `kill -STOP`: it does nothing until it may proceed.
+pub fn halt(pid: u32) -> bool {
+    signal(pid, Some(Signal::STOP))
+}
+
+/// `kill -CONT`.
+pub fn proceed(pid: u32) -> bool {
+    signal(pid, Some(Signal::CONT))
+}
+
 /// The loom under test.
 pub fn loom_binary() -> &'static str {
     env!("CARGO_BIN_EXE_loom")

@@ -86,6 +86,43 @@ fn a_lost_daemon_fails_calls_and_asks_the_rest_again() {
 }
 
 #[test]
+fn the_next_daemon_hears_of_tasks_before_anything_else_and_from_the_proxy_only() {
+    let now = Instant::now();
+    let mut desk = Desk::new(WAITS);
+    open(&mut desk);
+    feed(&mut desk, &line(1, "initialize"), now);
+    desk.daemon_line(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#, now);
+    let call = |id: u32, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"s__t",{params}}}}}"#)
+    };
+    // The second waits for a daemon first. The third is none, whatever its server answers.
+    feed(&mut desk, &call(2, r#""task":{}"#), now);
+    desk.daemon_line(br#"{"jsonrpc":"2.0","id":2,"result":{"task":{"taskId":"s:2"}}}"#, now);
+    desk.daemon_gone(now, &mut Vec::new());
+    feed(&mut desk, &call(3, r#""task":{}"#), now);
+    open(&mut desk);
+    feed(&mut desk, &call(4, r#""arguments":{"task":{}}"#), now);
+    for id in [3, 4] {
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"task":{{"taskId":"s:{id}"}}}}}}"#);
+        assert!(desk.daemon_line(answer.as_bytes(), now), "{id}");
+    }
+    let ended = r#"{"jsonrpc":"2.0","id":"loom/replay/task/s:2","result":{"status":"completed"}}"#;
+    assert!(!desk.daemon_line(ended.as_bytes(), now));
+    let claim = r#"{"jsonrpc":"2.0","method":"loom/tasks","params":{"taskIds":["s:7"]}}"#;
+    assert_eq!(feed(&mut desk, claim, now), (String::new(), String::new()), "that is not a client's to say");
+    desk.daemon_gone(now, &mut Vec::new());
+    let up = open(&mut desk).0;
+    let lines: Vec<&str> = up.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"jsonrpc":"2.0","method":"loom/tasks","params":{"taskIds":["s:2","s:3"]}}"#,
+            r#"{"jsonrpc":"2.0","id":"loom/replay/task/s:3","method":"tasks/get","params":{"taskId":"s:3"}}"#,
+        ]
+    );
+}
+
+#[test]
 fn lines_that_never_left_wait_instead_of_failing() {
     let now = Instant::now();
     let mut desk = Desk::new(WAITS);

@@ -82,7 +82,7 @@ fn questions_about_tasks_take_no_place_but_wait_for_their_server_and_come_back()
     let mut calls = Calls::default();
     let mut asker = client(1);
     let Asker::Client { purpose, .. } = &mut asker else { panic!("a client") };
-    *purpose = Purpose::TaskWord;
+    *purpose = Purpose::TaskWord("t".into());
     let id = calls.mint();
     calls.wait(id, asker, now, LIMIT, vec![b'x'; 10]);
     let (next, line) = calls.next_waiting(Some(1)).unwrap();

@@ -6,6 +6,7 @@ mod answers;
 mod old;
 mod sessions;
 mod streams;
+mod tasks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,10 +1,11 @@
 //! An MCP server over HTTP that does wrong when it is told to, and knows what it was asked.
 //!
 //! `/mcp` is streamable HTTP, `/sse` the transport before it. Its tool `note` answers the text that it gets, and a
-//! tool of any other name does the same.
+//! tool of any other name does the same. A call that is to become a task becomes one by the name of that text.
 
 pub mod http;
 mod talk;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -54,6 +55,8 @@ pub struct Known {
     /// Whether there is a stream for what the server says by itself.
     pub no_stream: bool,
     pub tools: Vec<&'static str>,
+    /// The status of each task. They are there whatever becomes of sessions.
+    pub tasks: BTreeMap<String, &'static str>,
     sessions: BTreeSet<String>,
     faults: VecDeque<(&'static str, Fault)>,
     streams: Vec<TcpStream>,
@@ -166,6 +169,11 @@ impl Elsewhere {
         });
     }
 
+    /// Says nothing more on the streams that are open now.
+    pub fn forget_streams(&self) {
+        self.tell(|known| known.streams.clear());
+    }
+
     /// Answers the calls that are held, and all later ones at once.
     pub fn release(&self) {
         self.tell(|known| known.released = true);
@@ -268,7 +276,8 @@ impl Known {
         match message["method"].as_str().unwrap_or_default() {
             "initialize" => {
                 self.begun += 1;
-                let can = json!({"tools": {"listChanged": true}, "logging": {}});
+                let tasks = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
+                let can = json!({"tools": {"listChanged": true}, "logging": {}, "tasks": tasks});
                 let info = json!({"name": "elsewhere", "version": "1"});
                 json!({"protocolVersion": "2025-11-25", "capabilities": can, "serverInfo": info})
             }

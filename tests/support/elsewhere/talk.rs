@@ -94,9 +94,9 @@ impl Talk<'_> {
         if message.get("method").is_none() || message.get("id").is_none() {
             return http::answer(self.stream, 202, "", "");
         }
-        let result = known.result(message);
+        let mut answer = known.answer(message);
+        answer["id"] = message["id"].clone();
         self.shared.changed.notify_all();
-        let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
         let mut headers = String::new();
         if begins && !old {
             let session = format!("s{}", known.begun);
