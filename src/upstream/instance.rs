@@ -82,6 +82,10 @@ pub struct Listing {
     pub inherited: bool,
     /// Pages of a listing under way.
     pub pages: Vec<Item>,
+    /// What those pages had that clients could not read.
+    pub left_out: Vec<String>,
+    /// The same of the whole list, as a person is told it.
+    pub unreadable: Option<String>,
     /// Cursors that have been followed: a server that repeats one would page for ever.
     pub cursors: HashSet<String>,
     /// A listing is under way.
@@ -348,9 +352,12 @@ impl Instance {
         self.greeting.as_ref().is_some_and(Greeting::lists_tasks)
     }
 
-    /// What is wrong with it while it runs: why there is no list of some kind, or why it is not heard.
+    /// What is wrong with it while it runs: why it is not heard, why there is no list of some kind, or what is left
+    /// out of one.
     pub fn complaint(&self) -> Option<&String> {
-        self.away.as_ref().or_else(|| self.lists.iter().find_map(|list| list.error.as_ref()))
+        let lists = || self.lists.iter();
+        let unreadable = || lists().find_map(|list| list.unreadable.as_ref());
+        self.away.as_ref().or_else(|| lists().find_map(|list| list.error.as_ref())).or_else(unreadable)
     }
 
     /// What kept its lists from being had may be over.
