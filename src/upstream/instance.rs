@@ -14,6 +14,7 @@ use super::channel::Channel;
 use super::greeting::Greeting;
 use super::life::{History, ServerState, Trouble};
 use super::meter::Meter;
+use super::refusals::Refusals;
 use super::task::Tasks;
 use crate::mcp::catalog::{Item, Kind};
 use crate::registry::Server;
@@ -160,6 +161,8 @@ pub struct Instance {
     pub protocol: Option<String>,
     /// So many of its sessions in a row were forgotten by it before any call was answered.
     pub forgotten: u32,
+    /// Questions of its own that loom refused.
+    pub refusals: Refusals,
     /// Why nothing can be heard from it for now, although it is ready.
     pub away: Option<String>,
 }
@@ -199,6 +202,7 @@ impl Instance {
             retiring: None,
             protocol: None,
             forgotten: 0,
+            refusals: Refusals::default(),
             away: None,
         }
     }
