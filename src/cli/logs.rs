@@ -1,6 +1,6 @@
 //! `loom logs`: the files in `~/.config/loom/logs`, whether a daemon runs or not.
 
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use crate::cli::Ending;
 use crate::cli::args::service::LogsArgs;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
+use crate::cli::registry::text::File;
 use crate::fault::{Fault, Kind, Plain};
 use crate::nearest::nearest;
 
@@ -58,9 +59,16 @@ fn which(args: &LogsArgs, context: &Context) -> Result<PathBuf, Fault> {
     if Path::new(server).components().count() == 1 && path.exists() {
         return Ok(path);
     }
+    if is_known(server, context) {
+        if args.follow {
+            return Ok(path);
+        }
+        let text = format!("{server} has written nothing to its standard error");
+        return Err(Plain::new(Kind::Unavailable, text).hint("loom servers").into());
+    }
     let folder = context.paths.server_logs();
     let names: Vec<String> =
-        std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(log_name).collect();
+        fs::read_dir(folder).into_iter().flatten().flatten().filter_map(log_name).collect();
     let plain = Plain::new(Kind::Usage, format!("there is no log of a server `{server}`"));
     Err(match nearest(server, names.iter().map(String::as_str)) {
         Some(near) => plain.hint(format!("loom logs --server {near}")).into(),
@@ -68,7 +76,12 @@ fn which(args: &LogsArgs, context: &Context) -> Result<PathBuf, Fault> {
     })
 }
 
-fn log_name(entry: std::fs::DirEntry) -> Option<String> {
+/// Whether the registry has such a server; one that cannot be read has none.
+fn is_known(server: &str, context: &Context) -> bool {
+    File::in_force(None, context).is_ok_and(|file| file.registry.server(server).is_some())
+}
+
+fn log_name(entry: fs::DirEntry) -> Option<String> {
     Some(entry.file_name().to_str()?.strip_suffix(".log")?.to_owned())
 }
 
@@ -77,7 +90,7 @@ struct Log {
     path: PathBuf,
     shown: String,
     /// None until there is one.
-    file: Option<File>,
+    file: Option<fs::File>,
     /// The beginning of a character of which the rest is not there yet.
     half: Vec<u8>,
 }
@@ -89,8 +102,8 @@ impl Log {
         Ok(log)
     }
 
-    fn find(&self) -> Result<Option<File>, Fault> {
-        match File::open(&self.path) {
+    fn find(&self) -> Result<Option<fs::File>, Fault> {
+        match fs::File::open(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.wrong(&error)),
@@ -104,7 +117,7 @@ impl Log {
     /// The last `wanted` lines.
     fn tail(&mut self, wanted: usize) -> Result<String, Fault> {
         let Some(file) = &mut self.file else { return Ok(String::new()) };
-        let read = |file: &mut File| {
+        let read = |file: &mut fs::File| {
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(TAIL_MAX)))?;
             let mut bytes = Vec::new();
@@ -145,9 +158,9 @@ impl Log {
     }
 
     fn was_replaced(&self) -> bool {
-        let number = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let here = self.file.as_ref().and_then(|file| file.metadata().ok()).map(number);
-        std::fs::metadata(&self.path).ok().map(number).is_some_and(|there| here != Some(there))
+        fs::metadata(&self.path).ok().map(number).is_some_and(|there| here != Some(there))
     }
 }
 
@@ -194,12 +207,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         let mut log = Log { path: path.clone(), shown: "a".into(), file: None, half: Vec::new() };
-        std::fs::write(&path, "one\ntwo\n").unwrap();
+        fs::write(&path, "one\ntwo\n").unwrap();
         assert_eq!(log.fresh().unwrap(), "");
         assert_eq!(log.fresh().unwrap(), "one\ntwo\n");
-        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
         assert_eq!(log.fresh().unwrap(), "");
-        File::options().append(true).open(&path).unwrap().write_all(b"3\n").unwrap();
+        fs::File::options().append(true).open(&path).unwrap().write_all(b"3\n").unwrap();
         assert_eq!(log.fresh().unwrap(), "3\n");
     }
 
@@ -209,7 +222,7 @@ mod tests {
         let path = dir.path().join("a.log");
         let mut log = Log { path: path.clone(), shown: "a".into(), file: None, half: Vec::new() };
         assert_eq!(log.fresh().unwrap(), "");
-        let mut file = File::create(&path).unwrap();
+        let mut file = fs::File::create(&path).unwrap();
         file.write_all("one\n\u{fc}".as_bytes().split_last().unwrap().1).unwrap();
         let mut said = String::new();
         let gather =
@@ -217,8 +230,8 @@ mod tests {
         gather(&mut log, &mut said);
         assert_eq!(said, "one\n");
         file.write_all(&"\u{fc}".as_bytes()[1..]).unwrap();
-        std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
-        std::fs::write(&path, "two\n").unwrap();
+        fs::rename(&path, dir.path().join("a.log.1")).unwrap();
+        fs::write(&path, "two\n").unwrap();
         gather(&mut log, &mut said);
         assert_eq!(said, "one\n\u{fc}two\n");
     }

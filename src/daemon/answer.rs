@@ -59,10 +59,14 @@ impl Switch {
 
     /// An answer that cannot be passed on: its call, if it is known, ends with an error.
     fn answer_lost(&mut self, id: InstanceId, lost: &Oversized, code: Code, text: String) {
-        let call = lost.id.as_deref().filter(|_| !lost.has_method).and_then(number);
-        let Some((call, instance)) = call.and_then(|call| Some((call, self.instances.get_mut(&id)?))) else {
-            return;
-        };
+        if let Some(call) = lost.id.as_deref().filter(|_| !lost.has_method).and_then(number) {
+            self.answer_spoilt(id, call, code, text);
+        }
+    }
+
+    /// The answer to a call of ours has come, and is of no use.
+    fn answer_spoilt(&mut self, id: InstanceId, call: u64, code: Code, text: String) {
+        let Some(instance) = self.instances.get_mut(&id) else { return };
         match instance.calls.get(call).map(|open| &open.asker) {
             Some(Asker::Client { .. }) => {
                 self.fail_calls(id, &[call], code, &Trouble::new(text));
@@ -89,7 +93,13 @@ impl Switch {
             }
         };
         if let Some(messages) = scan::batch(text.as_bytes()) {
-            return messages.into_iter().for_each(|message| self.server_line(id, message.as_bytes(), now));
+            for message in messages {
+                match message.starts_with('{') {
+                    true => self.server_line(id, message.as_bytes(), now),
+                    false => self.counters.garbage_lines += 1,
+                }
+            }
+            return;
         }
         let Ok(envelope) = scan::envelope(text.as_bytes()) else {
             self.counters.garbage_lines += 1;
@@ -110,10 +120,14 @@ impl Switch {
 
     fn server_answers(&mut self, id: InstanceId, text: &str, envelope: &Envelope, now: Instant) {
         let call = envelope.id.clone().and_then(|range| number(text[range].as_bytes()));
-        let outcome = match (&envelope.result, &envelope.error) {
-            (Some(result), _) => Outcome::Result(&text[result.clone()]),
-            (None, Some(error)) => Outcome::Error(&text[error.clone()]),
-            (None, None) => return self.counters.garbage_lines += 1,
+        let outcome = match outcome(text, envelope) {
+            Ok(outcome) => outcome,
+            Err(wrong) => {
+                self.counters.garbage_lines += 1;
+                let (Some(call), Some(instance)) = (call, self.instances.get(&id)) else { return };
+                let text = format!("{} gave a malformed answer: {wrong}", instance.name());
+                return self.answer_spoilt(id, call, code::BAD_ANSWER, text);
+            }
         };
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(open) = call.and_then(|call| instance.calls.remove(call)) else {
@@ -338,6 +352,27 @@ impl Switch {
             instance.wake.notify_one();
         }
     }
+}
+
+/// What an answer says, or what is wrong with it: clients that get it so wait for ever.
+fn outcome<'t>(text: &'t str, envelope: &Envelope) -> Result<Outcome<'t>, &'static str> {
+    let get = |at: &Option<std::ops::Range<usize>>| at.clone().map(|at| &text[at]);
+    match (get(&envelope.result), get(&envelope.error)) {
+        (Some(result), _) if result.starts_with('{') => Ok(Outcome::Result(result)),
+        // Some write both, as JSON-RPC 1.0 had it.
+        (None | Some("null"), Some(error)) if is_error(error) => Ok(Outcome::Error(error)),
+        (Some(_), _) => Err("its `result` is not an object"),
+        (None, Some(_)) => {
+            Err("its `error` is not an object with a whole number `code` and a text `message`")
+        }
+        (None, None) => Err("it has neither `result` nor `error`"),
+    }
+}
+
+fn is_error(text: &str) -> bool {
+    let code = scan::find(text, &["code"]).and_then(|code| code.parse::<f64>().ok());
+    let message = scan::find(text, &["message"]);
+    code.is_some_and(|code| code.fract() == 0.0) && message.is_some_and(|message| message.starts_with('"'))
 }
 
 /// A plain decimal number, as loom's own ids are.

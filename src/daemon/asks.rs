@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::session::SessionId;
 use super::switch::Switch;
 use crate::mcp::tasks;
-use crate::upstream::instance::{InstanceId, Scope};
+use crate::upstream::instance::{InstanceId, Order, Scope};
+use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code;
 use crate::wire::id::Id;
 use crate::wire::reply::{self, Detail};
@@ -33,6 +35,10 @@ impl Switch {
     pub fn server_asks(&mut self, id: InstanceId, text: &str, method: &str, envelope: &Envelope) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(ask) = envelope.id.clone().map(|at| &text[at]) else { return };
+        if method == "initialize" && instance.state == ServerState::Starting {
+            let text = "it sends loom's own `initialize` back: it is no MCP server";
+            return instance.give_order(Order::Fail(Trouble::new(text).hint("loom registry which")));
+        }
         let known: Option<Rc<str>> = match (method, &instance.scope) {
             ("ping", _) => Some("{}".into()),
             ("roots/list", Scope::Workspace(_)) => Some(instance.roots.clone()),
@@ -52,8 +58,11 @@ impl Switch {
         match whom {
             Ok(session) => self.pass_question(id, session, text, envelope),
             Err(Unasked(why)) => {
-                tracing::warn!(server = id, method, why, "a question was refused");
                 if let Some(instance) = self.instances.get_mut(&id) {
+                    if let Some(unsaid) = instance.refusals.told(method, Instant::now()) {
+                        let server = instance.server.name.as_str();
+                        tracing::warn!(server, method, why, unsaid, "a question was refused");
+                    }
                     let out = instance.out.tail();
                     reply::error(out, ask.as_bytes(), code::NOT_ASKED, &why, &Detail::default());
                 }

@@ -16,6 +16,8 @@ use crate::upstream::instance::{Instance, InstanceId, Scope};
 /// A server's list ends here, whatever more it would have to say.
 const ITEMS_MAX: usize = 50_000;
 const PAGES_MAX: usize = 1_000;
+/// So many entries that were left out are named.
+const NAMED_MAX: usize = 5;
 /// A catalog that nobody uses is kept so long.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -66,6 +68,7 @@ impl Switch {
             return;
         }
         list.pages.clear();
+        list.left_out.clear();
         list.cursors.clear();
         if !has {
             return self.all_listed(id, kind);
@@ -91,17 +94,9 @@ impl Switch {
             Err(error) => return self.listing_failed(id, kind, error.to_string()),
         };
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        if page.skipped > 0 {
-            let list = kind.member();
-            tracing::warn!(
-                server = instance.name(),
-                list,
-                skipped = page.skipped,
-                "nameless entries left out"
-            );
-        }
         let list = instance.list_mut(kind);
         list.pages.extend(page.items);
+        list.left_out.extend(page.left_out);
         match page.next_cursor {
             Some(cursor)
                 if list.pages.len() < ITEMS_MAX
@@ -118,15 +113,25 @@ impl Switch {
     /// A server does not know the method: it has none of these.
     pub fn no_list(&mut self, id: InstanceId, kind: Kind) {
         if let Some(instance) = self.instances.get_mut(&id) {
-            instance.list_mut(kind).pages.clear();
+            let list = instance.list_mut(kind);
+            list.pages.clear();
+            list.left_out.clear();
             self.all_listed(id, kind);
         }
     }
 
     fn all_listed(&mut self, id: InstanceId, kind: Kind) {
+        let mask = self.vault.mask();
         let Some(instance) = self.instances.get_mut(&id) else { return };
+        let server: Box<str> = instance.name().into();
         let list = instance.list_mut(kind);
         let items: Rc<[Item]> = std::mem::take(&mut list.pages).into();
+        let left_out = std::mem::take(&mut list.left_out);
+        let unreadable = told(kind, &left_out).map(|text| mask.text(&text).into_owned());
+        let before = std::mem::replace(&mut list.unreadable, unreadable);
+        if let Some(why) = list.unreadable.as_ref().filter(|why| before.as_ref() != Some(why)) {
+            tracing::warn!(server = %server, why, "entries left out");
+        }
         let changed = list.stale || list.items.as_ref().is_none_or(|old| !same(old, &items));
         list.busy = false;
         list.stale = false;
@@ -137,7 +142,6 @@ impl Switch {
         list.items = Some(items.clone());
         let again = std::mem::take(&mut list.again);
         instance.unsaved |= changed;
-        let server: Box<str> = instance.name().into();
         self.last_lists.entry(server).or_default()[kind as usize] = Some(items);
         self.save_when_settled(id);
         if changed {
@@ -240,6 +244,17 @@ pub fn forget_old(paths: &Paths, registry: &Registry) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// What a person is told of entries that were left out.
+fn told(kind: Kind, left_out: &[String]) -> Option<String> {
+    let more = match left_out.len() {
+        0 => return None,
+        count if count > NAMED_MAX => format!("; and {} more", count - NAMED_MAX),
+        _ => String::new(),
+    };
+    let named = left_out[..left_out.len().min(NAMED_MAX)].join("; ");
+    Some(format!("{}: left out what clients cannot read: {named}{more}", kind.method()))
 }
 
 /// Other capabilities and other workspaces may bring other lists: they have files of their own. What a server showed

@@ -1,6 +1,7 @@
 //! The keeper of one server: one task for its whole life, which starts the process, reads what it says, and
 //! ends it. Everything it decides by is in the instance; it waits for demands, orders, output and the end.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::upstream::life::{End, Trouble};
 use crate::upstream::stderr;
 use crate::wire::lines::Lines;
 
-/// After a leader has ended, its last output is read for at most this long.
+/// After a leader has ended, its last output is read for at most this long; and the other way round.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A process that is to end mostly has by then.
 const QUICK_END: Duration = Duration::from_millis(300);
@@ -33,8 +34,10 @@ const CROWD: usize = 8;
 
 /// How a life came to its end.
 enum Fate {
-    /// The process ended by itself, or closed its output.
+    /// The process ended by itself.
     Ended,
+    /// It closed its output and lived on.
+    Closed,
     /// It was told to.
     Ordered(Order),
 }
@@ -161,6 +164,11 @@ async fn run(
             Ok(())
         }
         Fate::Ended => Err(shared.borrow().ended_by_itself(id, was_ready, status, said)),
+        // A signal was loom's own.
+        Fate::Closed => {
+            let status = status.filter(|status| status.signal().is_none());
+            Err(shared.borrow().ended_by_itself(id, was_ready, status, said))
+        }
     }
 }
 
@@ -199,7 +207,11 @@ async fn watch(
     loop {
         let look_at = shared.borrow().look_at(id);
         tokio::select! {
-            _ = &mut *reader => return Fate::Ended,
+            // The output of a process that ends is closed a moment before.
+            _ = &mut *reader => return match tokio::time::timeout(LAST_WORDS, process.wait()).await {
+                Ok(_) => Fate::Ended,
+                Err(_) => Fate::Closed,
+            },
             _ = process.wait() => {
                 // What an ended leader had still written. A grandchild may hold the pipe open: not for long.
                 let _ = tokio::time::timeout(LAST_WORDS, &mut *reader).await;

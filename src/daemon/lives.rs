@@ -253,6 +253,7 @@ impl Switch {
         }
     }
 
+    /// `status`: `None` when it lived on after it had closed its output, and loom ended it.
     pub fn ended_by_itself(
         &self,
         id: InstanceId,
@@ -268,7 +269,12 @@ impl Switch {
             status.map_or_else(|| "closed its output".to_string(), |status| format!("ended ({status})"));
         let when = if was_ready { "" } else { " before the handshake was done" };
         let text = format!("{name} {how}{when}");
-        let hint = Some(format!("less {}", self.context.paths.server_log(&name).display()));
+        let log = self.context.paths.server_log(&name);
+        let hint = Some(match log.exists() {
+            true => format!("less {}", log.display()),
+            // It has never written anything.
+            false => format!("loom servers restart {name}"),
+        });
         let end = if was_ready { End::Crashed { lasted, answered } } else { End::NeverReady };
         LifeEnd { end, trouble: Trouble { text, said, hint } }
     }

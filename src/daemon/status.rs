@@ -1,5 +1,6 @@
 //! What the daemon tells of itself: `loom status`, `/health`, `loom://servers`.
 
+use std::collections::HashSet;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::hello::Role;
 use super::switch::{Phase, Switch};
 use super::tally::percentiles;
-use crate::mcp::catalog::Kind;
+use crate::mcp::catalog::{Item, Kind};
 use crate::registry::Server;
 use crate::upstream::instance::Instance;
 use crate::upstream::life::{ServerState, Trouble};
@@ -102,7 +103,7 @@ fn row(switch: &Switch, server: &Server) -> Value {
         "hint": hint(server, first.map(|instance| &instance.state)),
         "pid": pid,
         "instances": instances.len(),
-        "tools": first.and_then(|instance| instance.list(Kind::Tools).items.as_ref()).map(|tools| tools.len()),
+        "tools": first.and_then(|instance| instance.list(Kind::Tools).items.as_deref()).map(count_offered),
         "stale": first.is_some_and(|instance| instance.list(Kind::Tools).stale),
         "restarts": sum(|instance| instance.history.crashes),
         "calls": sum(|instance| instance.counts.calls),
@@ -115,6 +116,11 @@ fn row(switch: &Switch, server: &Server) -> Value {
         "description": server.spec_for(None).description,
         "categories": server.categories,
     })
+}
+
+/// Of several tools of one name clients get the first.
+fn count_offered(tools: &[Item]) -> usize {
+    tools.iter().map(|tool| &tool.name).collect::<HashSet<_>>().len()
 }
 
 fn hint(server: &Server, state: Option<&ServerState>) -> Option<String> {

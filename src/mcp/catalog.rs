@@ -7,10 +7,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mcp::quote::quote;
-use crate::wire::scan::members;
+use crate::mcp::readable::{self, Unreadable};
+use crate::wire::scan::{self, members};
 
 /// The version of the format [`Entry::to_json`] writes.
 const FORMAT: u64 = 2;
+
+/// The name of an entry that was left out is told up to here, in characters.
+const NAME_MAX: usize = 60;
 
 /// The lists that a server may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,10 +96,19 @@ pub enum BadItem {
     NotObject(&'static str),
     #[error("an empty `{0}`")]
     NoName(&'static str),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 impl Item {
-    /// Reads one entry: a server's, or a static tool of the registry.
+    /// Reads an entry that a server lists: one that clients cannot read is an error.
+    pub fn listed(kind: Kind, text: &str) -> Result<Item, BadItem> {
+        let item = Item::parse(kind, text)?;
+        readable::check(kind, &item.text)?;
+        Ok(item)
+    }
+
+    /// Reads an entry that was checked before, such as a static tool of the registry.
     pub fn parse(kind: Kind, text: &str) -> Result<Item, BadItem> {
         let text: Box<str> = match memchr::memchr2(b'\n', b'\r', text.trim().as_bytes()) {
             Some(_) => text.trim().replace(['\n', '\r'], " ").into(),
@@ -132,8 +145,8 @@ impl Item {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
     pub items: Vec<Item>,
-    /// How many entries were none and were left out.
-    pub skipped: usize,
+    /// What was left out: which entry, and why.
+    pub left_out: Vec<String>,
     /// What to ask the next page with. A server may repeat itself for ever: whoever pages must set a limit.
     pub next_cursor: Option<String>,
 }
@@ -156,8 +169,22 @@ pub fn parse_page(kind: Kind, result: &str) -> Result<Page, BadListing> {
     };
     // Some servers say so that there is nothing more.
     let next_cursor = next_cursor.filter(|cursor| !cursor.is_empty());
-    let items: Vec<Item> = list.iter().filter_map(|raw| Item::parse(kind, raw.get()).ok()).collect();
-    Ok(Page { skipped: list.len() - items.len(), items, next_cursor })
+    let (mut items, mut left_out) = (Vec::with_capacity(list.len()), Vec::new());
+    for (at, raw) in list.iter().enumerate() {
+        match Item::listed(kind, raw.get()) {
+            Ok(item) => items.push(item),
+            Err(why) => left_out.push(format!("{}: {why}", name_of(kind, raw.get(), at))),
+        }
+    }
+    Ok(Page { items, left_out, next_cursor })
+}
+
+/// What a person may know an entry by that was left out; `at` is its place on the page, from 0.
+fn name_of(kind: Kind, text: &str, at: usize) -> String {
+    match scan::find_text(text, &[kind.key()]) {
+        Some(name) if !name.is_empty() => quote(&name.chars().take(NAME_MAX).collect::<String>()),
+        _ => format!("entry {}", at + 1),
+    }
 }
 
 /// The last good lists of one server, as kept on disk.
@@ -239,7 +266,11 @@ impl Entry {
         let mut lists = [const { None }; 4];
         for ((kind, given), list) in Kind::ALL.into_iter().zip(given).zip(&mut lists) {
             let Some(given) = given else { continue };
-            let items = given.iter().map(|raw| Item::parse(kind, raw.get()));
+            // An older loom kept entries that clients cannot read: the server's next start names them.
+            let items = given.iter().filter_map(|raw| match Item::listed(kind, raw.get()) {
+                Err(BadItem::Unreadable(_)) => None,
+                item => Some(item),
+            });
             *list = Some(items.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(Entry {

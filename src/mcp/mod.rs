@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod profile;
 pub mod prompts;
 pub mod quote;
+pub mod readable;
 pub mod resources;
 pub mod tasks;
 pub mod template;

@@ -90,8 +90,12 @@ impl Desk {
         }
         // A batch (2025-03-26) is taken apart; its requests are answered one by one.
         if let Some(messages) = scan::batch(line) {
-            return messages.into_iter().for_each(|message| {
-                self.client_line(message.as_bytes(), now, to_daemon, to_client);
+            if messages.is_empty() {
+                refuse(b"null", "an empty batch", to_client);
+            }
+            return messages.into_iter().for_each(|message| match message.starts_with('{') {
+                true => self.client_line(message.as_bytes(), now, to_daemon, to_client),
+                false => refuse(b"null", "a part of a batch that is no object", to_client),
             });
         }
         let envelope = match std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_string()) {
@@ -107,10 +111,13 @@ impl Desk {
             (Some(id), Some(method)) if is_id(id) => Kind::Request { id, method },
             // The answer could not name it, so nobody would ever know that it is no longer open.
             (Some(_), Some(_)) => {
-                let text = "an id must be a number or a text";
-                return reply::error(to_client, b"null", code::INVALID_REQUEST, text, &Detail::default());
+                return refuse(b"null", "an id must be a number or a text", to_client);
             }
             (None, Some(method)) => Kind::Notification { method },
+            (id, None) if envelope.result.is_none() && envelope.error.is_none() => {
+                let id = id.filter(|id| is_id(id)).unwrap_or(b"null");
+                return refuse(id, "neither a request nor an answer", to_client);
+            }
             (id, None) => Kind::Answer { id: id.unwrap_or(b"null") },
         };
         match kind {
@@ -388,6 +395,11 @@ impl Desk {
 fn is_served(method: &[u8]) -> bool {
     let name = method.strip_prefix(b"\"").and_then(|method| method.strip_suffix(b"\""));
     name.is_some_and(|name| METHODS.iter().any(|known| known.as_bytes() == name))
+}
+
+/// Answers what is JSON and no message.
+fn refuse(id: &[u8], text: &str, to_client: &mut Vec<u8>) {
+    reply::error(to_client, id, code::INVALID_REQUEST, text, &Detail::default());
 }
 
 fn push_line(out: &mut Vec<u8>, line: &[u8]) {

@@ -14,6 +14,7 @@ use super::channel::Channel;
 use super::greeting::Greeting;
 use super::life::{History, ServerState, Trouble};
 use super::meter::Meter;
+use super::refusals::Refusals;
 use super::task::Tasks;
 use crate::mcp::catalog::{Item, Kind};
 use crate::registry::Server;
@@ -82,6 +83,10 @@ pub struct Listing {
     pub inherited: bool,
     /// Pages of a listing under way.
     pub pages: Vec<Item>,
+    /// What those pages had that clients could not read.
+    pub left_out: Vec<String>,
+    /// The same of the whole list, as a person is told it.
+    pub unreadable: Option<String>,
     /// Cursors that have been followed: a server that repeats one would page for ever.
     pub cursors: HashSet<String>,
     /// A listing is under way.
@@ -161,6 +166,8 @@ pub struct Instance {
     pub protocol: Option<String>,
     /// So many of its sessions in a row were forgotten by it before any call was answered.
     pub forgotten: u32,
+    /// Questions of its own that loom refused.
+    pub refusals: Refusals,
     /// Why nothing can be heard from it for now, although it is ready.
     pub away: Option<String>,
 }
@@ -200,6 +207,7 @@ impl Instance {
             retiring: None,
             protocol: None,
             forgotten: 0,
+            refusals: Refusals::default(),
             away: None,
         }
     }
@@ -352,9 +360,12 @@ impl Instance {
         self.greeting.as_ref().is_some_and(Greeting::lists_tasks)
     }
 
-    /// What is wrong with it while it runs: why there is no list of some kind, or why it is not heard.
+    /// What is wrong with it while it runs: why it is not heard, why there is no list of some kind, or what is left
+    /// out of one.
     pub fn complaint(&self) -> Option<&String> {
-        self.away.as_ref().or_else(|| self.lists.iter().find_map(|list| list.error.as_ref()))
+        let lists = || self.lists.iter();
+        let unreadable = || lists().find_map(|list| list.unreadable.as_ref());
+        self.away.as_ref().or_else(|| lists().find_map(|list| list.error.as_ref())).or_else(unreadable)
     }
 
     /// What kept its lists from being had may be over.

@@ -15,6 +15,7 @@ pub mod meter;
 pub mod purpose;
 pub mod quantiles;
 pub mod queues;
+pub mod refusals;
 pub mod stderr;
 pub mod task;
 pub mod topic;

@@ -83,12 +83,13 @@ pub fn find_text<'t>(text: &'t str, path: &[&str]) -> Option<Cow<'t, str>> {
     find(text, path).and_then(unquote)
 }
 
-/// The messages of a batch; `None` when the line is none.
+/// The parts of a batch, of which some may be no messages, such as arrays: those are not to be taken apart again;
+/// `None` when the line is no batch.
 pub fn batch(line: &[u8]) -> Option<Vec<&str>> {
-    let line = std::str::from_utf8(line).ok().filter(|line| line.starts_with('['))?;
+    let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
+    let line = first.filter(|byte| **byte == b'[').and_then(|_| std::str::from_utf8(line).ok())?;
     let messages: Vec<&serde_json::value::RawValue> = serde_json::from_str(line).ok()?;
-    let objects = !messages.is_empty() && messages.iter().all(|message| message.get().starts_with('{'));
-    objects.then(|| messages.into_iter().map(serde_json::value::RawValue::get).collect())
+    Some(messages.into_iter().map(serde_json::value::RawValue::get).collect())
 }
 
 /// The id of a line that begins as the tool calls of the usual SDKs do, without reading the rest of it.

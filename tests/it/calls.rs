@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
+use crate::support::player;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -260,4 +261,28 @@ fn progress_starts_a_calls_time_anew() {
     let without = client.begin("tools/call", params(0));
     assert_eq!(client.failure_name(without), "TIMEOUT");
     assert_eq!(client.text(with), "slept 2200 ms");
+}
+
+#[test]
+fn a_malformed_answer_fails_its_call_at_once_and_names_the_server() {
+    let home = player::home(&[("one", "", "")]);
+    let mut client = home.client();
+    for (odd, want) in [
+        (json!({"error": "bad"}), "`error`"),
+        (json!({"error": {"code": "x", "message": "m"}}), "`error`"),
+        (json!({"error": {"code": 1.5, "message": "m"}}), "`error`"),
+        (json!({"error": {"code": 1}}), "`error`"),
+        (json!({"result": null}), "`result`"),
+        (json!({"result": "hello"}), "`result`"),
+        (json!({}), "neither"),
+    ] {
+        let id = client.begin_call("one__answer", odd.clone());
+        let error = client.failure(id);
+        assert_eq!((&error["data"]["code"], &error["data"]["server"]), (&json!("BAD_ANSWER"), &json!("one")));
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(want)), "{odd}: {error}");
+    }
+    let id = client.begin_call("one__answer", json!({"result": null, "error": {"code": 7, "message": "m"}}));
+    assert_eq!(client.failure(id), json!({"code": 7, "message": "m"}));
+    let output = home.loom(&["tools", "call", "one__answer", "--args", r#"{"result":null}"#]);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
 }

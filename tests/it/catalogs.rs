@@ -241,3 +241,37 @@ fn a_change_of_a_list_that_loom_does_not_know_is_passed_on() {
     client.let_send("one", &[notice("skills/list_changed", &json!({"n": 1}))]);
     assert_eq!(client.notified("notifications/skills/list_changed"), json!({"n": 1}));
 }
+
+#[test]
+fn an_entry_that_clients_cannot_read_takes_no_other_away_and_is_named() {
+    let home = TestHome::new();
+    let good = script::tool("good");
+    let bad = r#"{"name":"noschema"},{"name":"odd","inputSchema":{"type":"object"},"description":7}"#;
+    home.script_registry("sloppy", &script::server(&format!("{bad},{good}"), "{}"), "");
+    let mut client = home.client();
+    assert_eq!(own_names(&mut client), ["good"]);
+    let why = "tools/list: left out what clients cannot read: \"noschema\": `inputSchema` is missing; \
+               \"odd\": `description` must be a text";
+    let row = home.server("sloppy");
+    assert_eq!(
+        (&row["error"], &row["state"], &row["tools"]),
+        (&json!(why), &json!("ready"), &json!(1)),
+        "{row}"
+    );
+    assert!(home.loom_ok(&["servers"]).contains("noschema"));
+    let log = fs::read_to_string(home.config_dir().join("logs/daemon.log")).expect("a log");
+    assert!(log.lines().any(|line| line.contains("WARN") && line.contains("noschema")), "{log}");
+    let checked = home.loom(&["check", "--json"]);
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("server_complaint"), "{checked:?}");
+
+    // An older loom kept such entries on disk.
+    assert!(client.close().success());
+    let file = catalog(&home, 1).remove(0);
+    home.loom_ok(&["stop"]);
+    let kept = fs::read_to_string(&file).expect("it was written").replace(&good, &format!("{bad},{good}"));
+    assert!(kept.contains("noschema"), "{kept}");
+    fs::write(&file, kept).expect("the catalog can be written");
+    home.loom_ok(&["start"]);
+    assert_eq!(own_names(&mut home.client()), ["good"]);
+    assert_eq!(home.server("sloppy")["state"], "idle");
+}

@@ -49,6 +49,19 @@ fn logs_are_shown_followed_and_found_by_server() {
 }
 
 #[test]
+fn a_server_that_has_written_nothing_is_no_unknown_server() {
+    let home = TestHome::new();
+    home.script_registry("quiet", "exit 3", "");
+    let output = home.loom(&["logs", "--server", "quiet"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(69) && told.contains("quiet has written nothing"), "{output:?}");
+    // Nor is there a file to look at when it fails.
+    let output = home.loom(&["tools", "call", "quiet__x"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("ended (exit status: 3)") && !told.contains("quiet.log"), "{output:?}");
+}
+
+#[test]
 fn a_build_tells_what_it_is_made_of() {
     let home = TestHome::new();
     let version = home.loom_json(&["version", "--json"]);

@@ -199,3 +199,16 @@ fn that_a_user_has_been_to_a_page_is_told_to_the_client_that_was_asked() {
     let now = home.status()["counters"]["dropped_notifications"].as_u64();
     assert_eq!(now, lost.map(|lost| lost + 2), "an unknown one, and one for the second time");
 }
+
+#[test]
+fn a_server_that_asks_without_end_leaves_room_in_the_log() {
+    let home = player::home(&[("one", "", "")]);
+    let mut client = home.client();
+    let questions: Vec<Value> =
+        (0..500).map(|n| json!({"id": format!("q{n}"), "method": "roots/list"})).collect();
+    client.let_send("one", &questions);
+    client.call_text("one__pid", json!({}));
+    let log = std::fs::read_to_string(home.config_dir().join("logs/daemon.log")).expect("a log");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("a question was refused")).collect();
+    assert!(told.len() == 1 && told[0].contains("one") && told[0].contains("roots/list"), "{told:?}");
+}

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, alive, kill, wait_until};
+use crate::support::script;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,4 +97,39 @@ fn a_server_that_never_starts_fails_by_name_and_costs_the_others_nothing() {
 
 fn pid_of(client: &mut Client, server: &str) -> u32 {
     client.call_text(&format!("{server}__pid"), json!({})).parse().expect("a pid")
+}
+
+#[test]
+fn what_is_no_server_is_told_as_what_it_is() {
+    for (script, want) in [
+        ("cat", "it sends loom's own `initialize` back: it is no MCP server"),
+        ("exec sleep 1000 >&-", "odd closed its output before the handshake was done"),
+        ("exit 3", "odd ended (exit status: 3) before the handshake was done"),
+        ("kill -KILL $$", "odd ended (signal: 9 (SIGKILL)) before the handshake was done"),
+    ] {
+        let home = TestHome::new();
+        home.script_registry("odd", script, "");
+        let output = home.loom(&["tools", "call", "odd__x"]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(69) && told.contains(want), "{script}: {told}");
+    }
+}
+
+#[test]
+fn tools_are_counted_as_they_are_offered() {
+    let home = TestHome::new();
+    let tools = [script::tool("a"), script::tool("b"), script::tool("a")].join(",");
+    home.script_registry("twice", &script::server(&tools, "{}"), "");
+    assert_eq!(home.client().tools().len(), 2);
+    assert_eq!(home.server("twice")["tools"], 2);
+}
+
+#[test]
+fn arguments_that_are_no_object_are_told_of() {
+    let home = TestHome::new();
+    home.echo_registry(&[("echo", "", "")]);
+    let mut client = home.client();
+    let id = client.begin_call("echo__echo", json!([1]));
+    let answer = client.answer(id).to_string();
+    assert!(answer.contains("`arguments` must be an object"), "{answer}");
 }

@@ -28,7 +28,7 @@ OPTIONS = dict(option.split("=", 1) for option in sys.argv[1:])
 NAME = OPTIONS["name"]
 RELATED = "io.modelcontextprotocol/related-task"
 TOOLS = (
-    "pid caps send ask late_ask fail hold release flood set die heard "
+    "pid caps send ask late_ask answer fail hold release flood set die heard "
     "task task_status task_progress task_ask task_end"
 ).split()
 
@@ -130,6 +130,8 @@ def tool(id, name, args, params):
     elif name == "late_ask":
         late.append((id, args["method"], args["params"]))
         progress(params, 1)
+    elif name == "answer":
+        send({"id": id, **args})
     elif name == "fail":
         send({"id": id, "error": args["error"]})
     elif name == "hold":

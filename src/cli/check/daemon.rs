@@ -42,6 +42,7 @@ pub struct Server {
     pub name: String,
     pub state: String,
     pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,6 +88,13 @@ fn judge(status: &Status, troubles: &mut Vec<Trouble>) {
         let text = format!("it ends again and again, and is not started any more: {why}");
         let fix = ["loom", "servers", "restart", &server.name];
         troubles.push(Trouble::error("server_crashes", &server.name, text).command(fix));
+    }
+    let runs = |server: &&Server| server.state == "ready" || server.state == "idle";
+    for server in status.servers.iter().filter(runs) {
+        if let Some(error) = &server.error {
+            let trouble = Trouble::warning("server_complaint", &server.name, error);
+            troubles.push(trouble.advice("it goes on; tell whoever makes it"));
+        }
     }
     for peer in status.clients.iter().filter(|peer| peer.version != VERSION) {
         let name = peer.agent.as_deref().unwrap_or("a client");

@@ -32,11 +32,16 @@ fn a_tool_keeps_every_byte_but_its_name() {
 fn a_page_leaves_out_what_is_no_tool() {
     let page = parse_page(
         Kind::Tools,
-        r#"{"tools":[{"name":"a"},{"title":"x"},{"name":7},["b",null],"c",{"name":""},{"name":"d","name":"e"},{"name":"\ud800"},{"name":"f"}],"nextCursor":"2","x":1}"#,
+        r#"{"tools":[{"name":"a","inputSchema":{"type":"object"}},{"title":"x"},{"name":7},["b",null],"c",{"name":""},{"name":"d","name":"e"},{"name":"\ud800"},{"name":"g"},{"inputSchema" : { "type":"object"},"name":"f"}],"nextCursor":"2","x":1}"#,
     )
     .unwrap();
     assert_eq!(page.items.iter().map(|tool| &*tool.name).collect::<Vec<_>>(), ["a", "f"]);
-    assert_eq!((page.skipped, page.next_cursor.as_deref()), (7, Some("2")));
+    assert_eq!(page.items[1].text.as_ref(), r#"{"inputSchema" : { "type":"object"},"name":"f"}"#);
+    assert_eq!(page.next_cursor.as_deref(), Some("2"));
+    assert_eq!(
+        (page.left_out.len(), &*page.left_out[0], &*page.left_out[7]),
+        (8, "entry 2: not an object with one `name`", "\"g\": `inputSchema` is missing")
+    );
     assert_eq!(parse_page(Kind::Tools, r#"{"tools":[],"nextCursor":null}"#).unwrap().next_cursor, None);
     for bad in
         ["", "null", "{}", r#"{"tools":{}}"#, r#"{"tools":null}"#, r#"{"tools":[],"nextCursor":7}"#, "[1]"]
@@ -54,7 +59,10 @@ fn entry() -> Entry {
         fetched_at: 1_790_000_000,
         greeting: r#"{"serverInfo":{"name":"ünïcode \"q\""}}"#.into(),
         lists: [
-            Some(vec![item(Kind::Tools, r#"{"name":"a","n":1e400}"#), item(Kind::Tools, r#"{"name":"b"}"#)]),
+            Some(vec![
+                item(Kind::Tools, r#"{"name":"a","n":1e400,"inputSchema":{"type":"object"}}"#),
+                item(Kind::Tools, r#"{"name":"b","inputSchema":{"type":"object"}}"#),
+            ]),
             None,
             Some(vec![item(Kind::Resources, r#"{"uri":"a://b","name":"c"}"#)]),
             Some(vec![]),
@@ -74,6 +82,13 @@ fn a_kept_entry_comes_back_whole() {
 }
 
 #[test]
+fn what_clients_cannot_read_of_an_older_looms_entry_is_left_out() {
+    let old = entry().to_json().replace(r#"{"name":"b","inputSchema":{"type":"object"}}"#, r#"{"name":"b"}"#);
+    let tools = Entry::from_json(&old).unwrap().lists[0].take().unwrap();
+    assert_eq!(tools.iter().map(|tool| &*tool.name).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
 fn a_foreign_or_cut_entry_is_refused() {
     let good = entry().to_json();
     for (text, want) in [
@@ -85,7 +100,7 @@ fn a_foreign_or_cut_entry_is_refused() {
         ),
         (good.replace("fedcba98", "xedcba98"), "the key is not a hexadecimal number"),
         (
-            good.replace(r#"{"name":"b"}"#, "7"),
+            good.replace(r#"{"name":"b","inputSchema":{"type":"object"}}"#, "7"),
             "a catalog entry with a broken item: not an object with one `name`",
         ),
         (String::new(), "not a catalog entry: EOF while parsing a value at line 1 column 0"),

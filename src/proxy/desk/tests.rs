@@ -182,7 +182,7 @@ fn waiting_ends_by_cancel_and_by_time() {
 fn garbage_is_answered_at_once() {
     let now = Instant::now();
     let mut desk = Desk::new(WAITS);
-    for bad in ["hello", "{\"id\":1", "[]", "{\"id\":1,\"id\":2}"] {
+    for bad in ["hello", "{\"id\":1", "[5", "{\"id\":1,\"id\":2}"] {
         let (up, down) = feed(&mut desk, bad, now);
         assert_eq!(up, "");
         assert!(down.contains("PARSE_ERROR") && down.contains(r#""id":null"#), "{down}");
@@ -350,4 +350,25 @@ fn a_handshake_repeated_too_late_is_not_repeated_by_hand() {
     assert!(!desk.expects_answers());
     desk.daemon_gone(now, &mut Vec::new());
     assert_eq!(open(&mut desk).0, replay);
+}
+
+#[test]
+fn what_is_json_and_no_message_is_refused_and_the_rest_of_a_batch_is_answered() {
+    let refused = |id: &str| format!(r#""id":{id},"error":{{"code":-32600"#);
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let pong = r#""id":1,"result":{}"#.to_owned();
+    for (line, want) in [
+        (format!("[{ping},5]"), vec![pong.clone(), refused("null")]),
+        (format!(" [[{ping}],\"x\",{ping}]"), vec![refused("null"), refused("null"), pong]),
+        ("[]".into(), vec![refused("null")]),
+        ("{}".into(), vec![refused("null")]),
+        (r#"{"jsonrpc":"2.0","id":1}"#.into(), vec![refused("1")]),
+        (r#"{"jsonrpc":"2.0","id":null}"#.into(), vec![refused("null")]),
+    ] {
+        let (_, down) = feed(&mut Desk::new(WAITS), &line, Instant::now());
+        assert_eq!(down.lines().count(), want.len(), "{line}: {down}");
+        for (got, want) in down.lines().zip(&want) {
+            assert!(got.contains(want), "{line}: {got}");
+        }
+    }
 }

@@ -240,8 +240,11 @@ impl Core {
         let Some(what) = find(&call.name, self.options.test_tools) else {
             return self.refuse(id, -32602, &format!("no tool {}", call.name), acts);
         };
-        let arguments =
-            call.arguments.map_or(Ok(Arguments::default()), |raw| serde_json::from_str(raw.get()));
+        let arguments = match call.arguments.map(RawValue::get) {
+            None => Ok(Arguments::default()),
+            Some(raw) if raw.starts_with('{') => serde_json::from_str(raw).map_err(|error| error.to_string()),
+            Some(_) => Err("`arguments` must be an object".to_owned()),
+        };
         let token = call.meta.as_ref().and_then(|meta| meta.token);
         let outcome = match arguments {
             Ok(arguments) => self.perform(what, id, &arguments, token, now, acts),
