@@ -4,12 +4,12 @@
 //! type in each case. This is the only file that reads the process environment.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
+use crate::file as disk;
 use crate::paths::{Paths, tilde};
 use crate::settings::file::{Mistake, Profile, Written};
 
@@ -146,7 +146,7 @@ impl Settings {
     ) -> (Settings, Vec<String>, Option<SettingsError>) {
         let path = paths.config_file();
         let name = tilde(&path, paths.home());
-        let text = match fs::read(&path) {
+        let text = match disk::read(&path, disk::OWN_MAX) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| SettingsError::Wrong(vec![format!("{name}: not UTF-8 text")])),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Kind, Plain};
-use crate::file::private_dir;
+use crate::file::{self, private_dir};
 use crate::link::client::Client;
 use crate::link::connect::{ConnectError, hello};
 use crate::link::holder::{Holder, holder};
@@ -124,7 +124,7 @@ impl Context {
 
     /// The installed program: where it was put, if it still is there, else this one.
     pub fn program(&self) -> Result<PathBuf, Fault> {
-        let recorded = std::fs::read_to_string(self.paths.binary_file()).unwrap_or_default();
+        let recorded = file::read_text(&self.paths.binary_file(), file::OWN_MAX).unwrap_or_default();
         let recorded = PathBuf::from(recorded.trim_end());
         if recorded.is_absolute() && recorded.is_file() { Ok(recorded) } else { own_program() }
     }

@@ -13,6 +13,7 @@ use super::hello::Role;
 use super::request::Refusal;
 use super::switch::{Context, Loaded, Shared, Switch};
 use crate::fault::{Explain, Kind};
+use crate::file;
 use crate::registry::Registry;
 use crate::registry::diff::{self, Diff};
 use crate::registry::find::{self, FindError};
@@ -262,5 +263,5 @@ fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + u
 
 /// What the file holds, so that only a real change is followed.
 fn fingerprint(path: &Path) -> Option<Vec<u8>> {
-    std::fs::read(path).ok()
+    file::read(path, file::OWN_MAX).ok()
 }

@@ -208,7 +208,7 @@ fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &
     let files: BTreeSet<PathBuf> = found.filter_map(|found| skills_for(&found, paths)).collect();
     for path in files {
         match told::examine(&path) {
-            Ok((_, findings)) => {
+            Ok(told::Read { findings, .. }) => {
                 let trouble = |finding: &Finding| Trouble::warning("skills", "", finding.to_string());
                 report.troubles.extend(findings.iter().map(trouble));
             }

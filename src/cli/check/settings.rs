@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::cli::Ending;
 use crate::cli::out::{Out, Paint};
 use crate::fault::Fault;
+use crate::file;
 use crate::paths::Paths;
 use crate::settings::{Settings, TABLE, process_env};
 
 /// The table, with the value in force and where it comes from.
 pub fn show(paths: &Paths, as_json: bool, out: &mut Out) -> Result<Ending, Fault> {
     let env = process_env();
-    let file = std::fs::read_to_string(paths.config_file()).unwrap_or_default();
+    let file = file::read_text(&paths.config_file(), file::OWN_MAX).unwrap_or_default();
     let file: toml::Table = file.parse().unwrap_or_default();
     let rows: Vec<(usize, String, &str)> = (0..TABLE.len())
         .map(|at| {
