@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
 use crate::file as disk;
+use crate::log;
 use crate::paths::{Paths, tilde};
 use crate::settings::file::{Mistake, Profile, Written};
 
@@ -177,7 +178,7 @@ impl Settings {
             idle_timeout: values.get("idle_timeout", time),
             list_wait: values.get("list_wait", time),
             drain_timeout: values.get("drain_timeout", time),
-            log: values.get("log", |text| Ok(text.to_owned())),
+            log: values.get("log", |text| log::filter(text).map(|_| text.to_owned())),
             log_bytes: values.get("log_bytes", log_bytes),
             proxy: ProxySettings {
                 tool_page_size: values.get("proxy.tool_page_size", page_size),
@@ -200,6 +201,14 @@ impl Settings {
 /// A variable of this process; absent, empty and not UTF-8 are the same.
 pub fn process_env() -> impl Fn(&str) -> Option<String> {
     |name| std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Variables of ours that are not UTF-8: they would count as absent without a word.
+pub fn unreadable_variables() -> Option<SettingsError> {
+    let ours = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());
+    let ours = ours.filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("LOOM_"));
+    let wrong: Vec<String> = ours.map(|name| format!("{name}: not UTF-8 text")).collect();
+    (!wrong.is_empty()).then_some(SettingsError::Wrong(wrong))
 }
 
 /// All variables of this process, but those that are not UTF-8.

@@ -10,7 +10,7 @@ use crate::link::connect::{ConnectError, hello};
 use crate::link::holder::{Holder, holder};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::paths::{Paths, check_socket, tilde};
-use crate::settings::{Settings, SettingsError, process_env};
+use crate::settings::{Settings, SettingsError, process_env, unreadable_variables};
 use crate::wire::hello::Role;
 
 /// How long a running daemon may take to answer a hello or a question about itself.
@@ -49,6 +49,7 @@ impl Context {
         let env = process_env();
         let paths = Paths::new(env("HOME").map(PathBuf::from))?;
         let (settings, _, wrong) = Settings::lenient(&paths, &env);
+        let wrong = wrong.or_else(unreadable_variables);
         // A working directory that was removed matters only to who needs it.
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let mut context = Context { socket: settings.socket.clone(), paths, settings, cwd };

@@ -11,6 +11,7 @@ use crate::cli::args::service::LogsArgs;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file;
 use crate::nearest::nearest;
 
 /// Lines that are shown when nobody says how many.
@@ -90,7 +91,7 @@ impl Log {
     }
 
     fn find(&self) -> Result<Option<File>, Fault> {
-        match File::open(&self.path) {
+        match file::open(&self.path, File::options().read(true)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.wrong(&error)),

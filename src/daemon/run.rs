@@ -81,6 +81,14 @@ fn prepare_folders(paths: &Paths) -> Result<(), Plain> {
             Plain::new(Kind::Unavailable, format!("cannot make the folder {}: {error}", dir.display()))
         })?;
     }
+    // Unlike a full disk, this does not mend itself.
+    for path in [paths.daemon_log(), paths.daemon_err()] {
+        log::refuse_irregular(&path).map_err(|error| {
+            let path = path.display();
+            Plain::new(Kind::Config, format!("cannot write the log {path}: {error}"))
+                .hint(format!("mv {path} {path}.aside"))
+        })?;
+    }
     // Others must not reach the socket, whoever made the folder.
     let private = std::fs::Permissions::from_mode(0o700);
     if let Err(error) = std::fs::set_permissions(paths.config_dir(), private) {
