@@ -7,6 +7,7 @@ mod disk;
 mod engines;
 mod installed;
 mod mend;
+mod places;
 pub mod servers;
 mod settings;
 mod trouble;
@@ -161,6 +162,7 @@ fn look_around(report: &mut Report, registry: Option<&Path>, context: &Context) 
         }
         Err(error) => daemon::mute(&error, troubles),
     }
+    places::look(&context.paths, &context.socket, troubles);
     disk::look(&context.paths, &context.socket, serves, troubles);
 }
 
