@@ -207,13 +207,20 @@ fn warn(wrong: &SettingsError) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Explain;
 
     #[test]
     fn wrong_values_are_named_with_what_was_wanted() {
         let say = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            parse(&words).unwrap_err().to_string()
+            let refused = parse(&words).unwrap_err();
+            let verb: Vec<&str> = line.split(' ').take_while(|word| !word.starts_with("--")).collect();
+            assert!(
+                refused.hint().is_some_and(|hint| format!("loom help {}", verb.join(" ")).starts_with(&hint))
+            );
+            refused.to_string()
         };
+        assert_eq!(say("completions fsh"), "shell fsh: bash, zsh, fish or man is wanted");
         assert_eq!(say("tools list --page 0"), "--page 0: a whole number from 1 is wanted");
         assert_eq!(say("proxy --max-tools many"), "--max-tools many: a whole number from 0 is wanted");
         assert_eq!(

@@ -125,7 +125,9 @@ impl State {
     pub fn open(dir: PathBuf) -> Result<State, StateError> {
         private_dir(&dir).map_err(|source| StateError::Io { path: dir.clone(), source })?;
         let path = dir.join("lock");
-        let lock = File::create(&path).map_err(|source| StateError::Io { path: path.clone(), source })?;
+        let options = File::options().write(true).create(true).truncate(true).clone();
+        let lock =
+            file::open(&path, &options).map_err(|source| StateError::Io { path: path.clone(), source })?;
         match lock.try_lock() {
             Ok(()) => Ok(State { dir, _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(StateError::Busy),
