@@ -100,10 +100,11 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
             && word.parse::<LevelFilter>().is_err()
     };
     let wanted = "write `off`, `error`, `warn`, `info`, `debug` or `trace`, or targets such as `info,loom::upstream=debug`";
-    if let Some(word) = text.split(',').map(str::trim).find(is_misspelt) {
+    let words: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let Some(word) = words.iter().copied().find(is_misspelt) {
         return Err(format!("`{word}` is no level; {wanted}"));
     }
-    EnvFilter::try_new(text).map_err(|error| format!("`{text}` is no filter: {error}; {wanted}"))
+    EnvFilter::try_new(words.join(",")).map_err(|error| format!("`{text}` is no filter: {error}; {wanted}"))
 }
 
 /// Sends the daemon's events to `path`. `filter` is in `tracing-subscriber`'s syntax, for example `info` or

@@ -216,7 +216,8 @@ mod tests {
             let refused = parse(&words).unwrap_err();
             let verb: Vec<&str> = line.split(' ').take_while(|word| !word.starts_with("--")).collect();
             assert!(
-                refused.hint().is_some_and(|hint| format!("loom help {}", verb.join(" ")).starts_with(&hint))
+                Explain::hint(&refused)
+                    .is_some_and(|hint| format!("loom help {}", verb.join(" ")).starts_with(&hint))
             );
             refused.to_string()
         };

@@ -161,7 +161,7 @@ mod tests {
         for path in [dir.path().to_path_buf(), dir.path().join("zeros")] {
             assert_eq!(read(&path).unwrap_err().to_string(), "it is not a regular file");
         }
-        File::create(dir.path().join("huge")).unwrap().set_len(LARGEST + 1).unwrap();
+        File::create(dir.path().join("huge")).unwrap().set_len(LARGEST as u64 + 1).unwrap();
         assert_eq!(read(&dir.path().join("huge")).unwrap_err().to_string(), "it is larger than 64 MiB");
     }
 
