@@ -1,12 +1,50 @@
-//! Files that are whole or not there: atomic replacement and private folders.
+//! Files that are whole or not there: atomic replacement, private folders, and reading that ends whatever is at a path.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the name of a file begins with that is not whole yet. One that a killed process left may be removed.
 pub const TEMPORARY: &str = ".loom-";
+
+/// The most that any file of loom's own may hold, in bytes.
+pub const OWN_MAX: usize = 16 << 20;
+
+/// A temporary file this old is surely nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// The bytes of a file, at most `cap_bytes` of them. Whatever is no regular file is refused, since it might never end,
+/// and so is a larger file.
+pub fn read(path: &Path, cap_bytes: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, OpenOptions::new().read(true))?.take(cap_bytes as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > cap_bytes {
+        return Err(io::Error::other(format!("it is larger than {} MiB", cap_bytes >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// As `read`, for text.
+pub fn read_text(path: &Path, cap_bytes: usize) -> io::Result<String> {
+    String::from_utf8(read(path, cap_bytes)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Opens a regular file and nothing else: to open a fifo would wait for its other end.
+pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let irregular = || io::Error::other("it is not a regular file");
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(irregular());
+    }
+    let file = options.clone().custom_flags(NO_WAIT).open(path)?;
+    // Another may have come to its place meanwhile.
+    if file.metadata()?.is_file() { Ok(file) } else { Err(irregular()) }
+}
+
+/// For opening without waiting for anybody; means nothing to regular files.
+pub const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Creates `dir` and its parents; `dir` itself gets mode 0700 when it is new.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
@@ -55,6 +93,20 @@ fn written<'p>(path: &'p Path, bytes: &[u8], mode: u32) -> io::Result<(tempfile:
     Ok((temp, dir))
 }
 
+/// Removes the temporary files that killed writers left in `dir`. Young ones may be in the making.
+pub fn sweep(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_old = || {
+            let written = entry.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok()?;
+            written.elapsed().ok().filter(|age| *age > ABANDONED)
+        };
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && is_old().is_some() {
+            // One that cannot be removed is only untidy.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A point of writing, where a test of a debug build may have this process killed: `LOOM_FAULT=secrets.enc:synced`.
 fn reached(path: &Path, point: &str) {
     if cfg!(debug_assertions)
@@ -89,6 +141,36 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_regular_files_of_some_size_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "text").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("endless")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap().success());
+        assert_eq!(read(&path("file"), 4).unwrap(), b"text");
+        assert_eq!(read(&path("file"), 3).unwrap_err().to_string(), "it is larger than 0 MiB");
+        for name in ["folder", "endless", "fifo"] {
+            let text = read(&path(name), 4).unwrap_err().to_string();
+            assert_eq!(text, "it is not a regular file", "{name}");
+            assert!(open(&path(name), OpenOptions::new().append(true).create(true)).is_err(), "{name}");
+        }
+        assert_eq!(read(&path("none"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_young_temporary_file_is_left_to_its_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, age) in [(".loom-young", 5), (".loom-old", 90), ("old", 90)] {
+            let written = std::time::SystemTime::now() - Duration::from_secs(age);
+            File::create(dir.path().join(name)).unwrap().set_modified(written).unwrap();
+        }
+        sweep(dir.path());
+        let left = [".loom-young", ".loom-old", "old"].map(|name| dir.path().join(name).exists());
+        assert_eq!(left, [true, false, true]);
     }
 
     #[test]

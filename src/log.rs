@@ -2,16 +2,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::file;
 
 /// Old logs kept beside the current one: `NAME.1` is the youngest.
 const OLD_FILES: u32 = 2;
+
+/// What the targets of this program's own events begin with.
+const OWN_TARGET: &str = "loom";
 
 /// A log file that is renamed away when it has grown to a size.
 pub struct Rotating {
@@ -69,15 +73,44 @@ impl Write for Rotating {
     }
 }
 
-/// Opens a log for appending, readable by its owner only.
+/// Opens a log for appending, readable by its owner only. A device such as `/dev/null` may stand for it; a fifo would wait
+/// for a reader, and is refused as a folder is.
 pub fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    refuse_irregular(path)?;
+    OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(file::NO_WAIT).open(path)
+}
+
+/// Refuses what can never be a log. One that is not there yet may become one.
+pub fn refuse_irregular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path).map(|found| found.file_type()) {
+        Ok(kind) if !kind.is_file() && !kind.is_char_device() => {
+            Err(io::Error::other("it is not a regular file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The filter that `text` describes, in `tracing-subscriber`'s syntax: levels, and targets with levels. A lone word would
+/// be a target, and all else would be silent: a misspelt level is refused instead.
+pub fn filter(text: &str) -> Result<EnvFilter, String> {
+    let is_misspelt = |word: &&str| {
+        !word.is_empty()
+            && !word.contains(['=', '[', ':'])
+            && *word != OWN_TARGET
+            && word.parse::<LevelFilter>().is_err()
+    };
+    let wanted = "write `off`, `error`, `warn`, `info`, `debug` or `trace`, or targets such as `info,loom::upstream=debug`";
+    let words: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let Some(word) = words.iter().copied().find(is_misspelt) {
+        return Err(format!("`{word}` is no level; {wanted}"));
+    }
+    EnvFilter::try_new(words.join(",")).map_err(|error| format!("`{text}` is no filter: {error}; {wanted}"))
 }
 
 /// Sends the daemon's events to `path`. `filter` is in `tracing-subscriber`'s syntax, for example `info` or
 /// `loom=debug`; a filter that cannot be read counts as `info`, and the caller has checked it before.
 pub fn init(path: PathBuf, filter: &str, rotate_at: u64) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = self::filter(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
@@ -93,6 +126,26 @@ pub fn init(path: PathBuf, filter: &str, rotate_at: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_no_target() {
+        for good in [
+            "info",
+            "OFF",
+            "3",
+            "loom",
+            "info,loom::upstream=debug",
+            "loom=debug",
+            "warn, hyper=trace",
+            "[x]=info",
+        ] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["inf0", "nonsense", "info,debgu", "loom=inf0"] {
+            let why = filter(bad).unwrap_err();
+            assert!(why.contains("write `off`, `error`"), "{bad}: {why}");
+        }
+    }
 
     #[test]
     fn a_log_keeps_two_old_files_and_stays_small() {

@@ -4,12 +4,13 @@
 //! type in each case. This is the only file that reads the process environment.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
+use crate::file as disk;
+use crate::log;
 use crate::paths::{Paths, tilde};
 use crate::settings::file::{Mistake, Profile, Written};
 
@@ -146,7 +147,7 @@ impl Settings {
     ) -> (Settings, Vec<String>, Option<SettingsError>) {
         let path = paths.config_file();
         let name = tilde(&path, paths.home());
-        let text = match fs::read(&path) {
+        let text = match disk::read(&path, disk::OWN_MAX) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| SettingsError::Wrong(vec![format!("{name}: not UTF-8 text")])),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
@@ -177,7 +178,7 @@ impl Settings {
             idle_timeout: values.get("idle_timeout", time),
             list_wait: values.get("list_wait", time),
             drain_timeout: values.get("drain_timeout", time),
-            log: values.get("log", |text| Ok(text.to_owned())),
+            log: values.get("log", |text| log::filter(text).map(|_| text.to_owned())),
             log_bytes: values.get("log_bytes", log_bytes),
             proxy: ProxySettings {
                 tool_page_size: values.get("proxy.tool_page_size", page_size),
@@ -200,6 +201,14 @@ impl Settings {
 /// A variable of this process; absent, empty and not UTF-8 are the same.
 pub fn process_env() -> impl Fn(&str) -> Option<String> {
     |name| std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Variables of ours that are not UTF-8: they would count as absent without a word.
+pub fn unreadable_variables() -> Option<SettingsError> {
+    let ours = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());
+    let ours = ours.filter_map(|(name, _)| name.into_string().ok()).filter(|name| name.starts_with("LOOM_"));
+    let wrong: Vec<String> = ours.map(|name| format!("{name}: not UTF-8 text")).collect();
+    (!wrong.is_empty()).then_some(SettingsError::Wrong(wrong))
 }
 
 /// All variables of this process, but those that are not UTF-8.

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Kind, Plain};
-use crate::file::private_dir;
+use crate::file::{self, private_dir};
 use crate::link::client::Client;
 use crate::link::connect::{ConnectError, hello};
 use crate::link::holder::{Holder, holder};
 use crate::link::start::{own_executable, spawn_daemon};
 use crate::paths::{Paths, check_socket, tilde};
-use crate::settings::{Settings, SettingsError, process_env};
+use crate::settings::{Settings, SettingsError, process_env, unreadable_variables};
 use crate::wire::hello::Role;
 
 /// How long a running daemon may take to answer a hello or a question about itself.
@@ -49,6 +49,7 @@ impl Context {
         let env = process_env();
         let paths = Paths::new(env("HOME").map(PathBuf::from))?;
         let (settings, _, wrong) = Settings::lenient(&paths, &env);
+        let wrong = wrong.or_else(unreadable_variables);
         // A working directory that was removed matters only to who needs it.
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let mut context = Context { socket: settings.socket.clone(), paths, settings, cwd };
@@ -124,7 +125,7 @@ impl Context {
 
     /// The installed program: where it was put, if it still is there, else this one.
     pub fn program(&self) -> Result<PathBuf, Fault> {
-        let recorded = std::fs::read_to_string(self.paths.binary_file()).unwrap_or_default();
+        let recorded = file::read_text(&self.paths.binary_file(), file::OWN_MAX).unwrap_or_default();
         let recorded = PathBuf::from(recorded.trim_end());
         if recorded.is_absolute() && recorded.is_file() { Ok(recorded) } else { own_program() }
     }

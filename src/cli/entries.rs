@@ -7,14 +7,16 @@ use serde_json::{Map, Value, json};
 use crate::cli::Ending;
 use crate::cli::args::entries::{AddArgs, DisableArgs, EnableArgs, RemoveArgs};
 use crate::cli::context::Context;
-use crate::cli::out::Out;
+use crate::cli::out::{Out, Paint};
 use crate::cli::registry::text::{File, server};
 use crate::cli::reload;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file::find_program;
 use crate::registry::finding::clip;
 use crate::registry::mask::{args_have_secret, bare, has_secret, user_info};
 use crate::registry::name::ServerName;
 use crate::registry::template::{Reference, references};
+use crate::settings::process_env;
 use crate::sync::format::Format;
 
 pub fn add(args: AddArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {
@@ -35,7 +37,22 @@ pub fn add(args: AddArgs, context: &Context, out: &mut Out) -> Result<Ending, Fa
     }
     let place = server(&args.name);
     file.change(|text| Format::Yaml.set(text, &place, &json!({ "common": spec })), context)?;
-    done(&format!("{} is in {}", args.name, file.shown), context, out)
+    out.line(format!("{} is in {}", args.name, file.shown));
+    if let Some(text) = not_there(&args) {
+        out.line(out.paint(Paint::Warn, &text));
+    }
+    reload::if_running(context, out)
+}
+
+/// A word on a command that cannot be run here and now. It may be installed later.
+fn not_there(args: &AddArgs) -> Option<String> {
+    let command = args.command.first().filter(|command| !command.contains(['/', '$']))?;
+    let path = process_env()("PATH").unwrap_or_default();
+    let found = find_program(Path::new(command), &path);
+    let text = || {
+        format!("warning: its command `{command}` is not on PATH; install it, or `loom remove {}`", args.name)
+    };
+    found.is_none().then(text)
 }
 
 pub fn remove(args: RemoveArgs, context: &Context, out: &mut Out) -> Result<Ending, Fault> {

@@ -9,6 +9,7 @@ use crate::cli::Ending;
 use crate::cli::context::READY_WAIT;
 use crate::cli::daemon::by_person;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file;
 use crate::link::connect::dial;
 use crate::link::holder::holder;
 use crate::link::{detach, start};
@@ -25,6 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A unit that has ended well is started again so often: its manager may not have noticed the end of the one before.
 const TRIES: u32 = 3;
+
+/// More is no daemon's last words, in bytes.
+const SAID_MAX: usize = 1 << 30;
 
 /// `loom __detach daemon --detach …`: returns when a daemon serves, or with what kept it from that.
 pub fn run(words: &[OsString]) -> Result<Ending, Fault> {
@@ -124,7 +128,7 @@ fn failure(paths: &Paths, heard: u64, code: Option<i32>) -> Fault {
 
 /// What the daemon has said since there were `heard` bytes of it.
 fn said_since(paths: &Paths, heard: u64) -> String {
-    let said = std::fs::read(paths.daemon_err()).unwrap_or_default();
+    let said = file::read(&paths.daemon_err(), SAID_MAX).unwrap_or_default();
     let fresh = usize::try_from(heard).ok().and_then(|heard| said.get(heard..)).unwrap_or_default();
     String::from_utf8_lossy(fresh).into_owned()
 }

@@ -12,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::registry::text::File;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file;
 use crate::nearest::nearest;
 
 /// Lines that are shown when nobody says how many.
@@ -103,7 +104,7 @@ impl Log {
     }
 
     fn find(&self) -> Result<Option<fs::File>, Fault> {
-        match fs::File::open(&self.path) {
+        match file::open(&self.path, fs::File::options().read(true)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.wrong(&error)),

@@ -106,17 +106,34 @@ fn help_text(top: &CommandInfoWithArgs, path: &[String]) -> String {
 /// Reads words that `normalise` has sorted: only values can still be wrong.
 fn parse(words: &[String]) -> Result<Top, Plain> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Top::from_args(&["loom"], &words).map_err(|exit| {
+    let words = words.as_slice();
+    Top::from_args(&["loom"], words).map_err(|exit| {
         let text = exit.output.trim();
-        let text = match text
-            .strip_prefix("Error parsing option '")
+        let what = ["Error parsing option '", "Error parsing positional argument '"];
+        let text = match what
+            .iter()
+            .find_map(|what| text.strip_prefix(what))
             .and_then(|rest| rest.split_once("' with value '"))
         {
             Some((option, rest)) => format!("{option} {}", rest.replacen("': ", ": ", 1)),
             None => text.to_owned(),
         };
-        Plain::new(Kind::Usage, text)
+        Plain::new(Kind::Usage, text).hint(format!("loom help {}", verb_of(words).join(" ")))
     })
+}
+
+/// The words that name the verb.
+fn verb_of<'w>(words: &[&'w str]) -> Vec<&'w str> {
+    let top = Top::get_args_info();
+    let mut commands = &top.commands;
+    let mut path = Vec::new();
+    for word in words {
+        if let Some(found) = commands.iter().find(|found| found.name == *word) {
+            path.push(*word);
+            commands = &found.command.commands;
+        }
+    }
+    path
 }
 
 fn perform(top: Top, out: &mut Out) -> Result<Ending, Fault> {
@@ -190,13 +207,21 @@ fn warn(wrong: &SettingsError) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Explain;
 
     #[test]
     fn wrong_values_are_named_with_what_was_wanted() {
         let say = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            parse(&words).unwrap_err().to_string()
+            let refused = parse(&words).unwrap_err();
+            let verb: Vec<&str> = line.split(' ').take_while(|word| !word.starts_with("--")).collect();
+            assert!(
+                Explain::hint(&refused)
+                    .is_some_and(|hint| format!("loom help {}", verb.join(" ")).starts_with(&hint))
+            );
+            refused.to_string()
         };
+        assert_eq!(say("completions fsh"), "shell fsh: bash, zsh, fish or man is wanted");
         assert_eq!(say("tools list --page 0"), "--page 0: a whole number from 1 is wanted");
         assert_eq!(say("proxy --max-tools many"), "--max-tools many: a whole number from 0 is wanted");
         assert_eq!(

@@ -34,7 +34,6 @@ pub fn read(found: &Found, home: &Path) -> Result<Parsed, Plain> {
         let text = match &error {
             FindError::Absent { .. } => format!("there is no registry at {shown}"),
             FindError::Read { source, .. } => format!("cannot read {shown}: {source}"),
-            FindError::NotAFile { .. } => format!("cannot read {shown}: it is not a regular file"),
             other => other.to_string(),
         };
         error.hint().into_iter().fold(Plain::new(Kind::Config, text), Plain::hint)

@@ -13,6 +13,8 @@ use crate::upstream::calls::Asker;
 use crate::upstream::greeting::Greeting;
 use crate::upstream::instance::{Instance, InstanceId, Scope};
 
+/// More is no catalog, in bytes.
+const CATALOG_MAX: usize = 256 << 20;
 /// A server's list ends here, whatever more it would have to say.
 const ITEMS_MAX: usize = 50_000;
 const PAGES_MAX: usize = 1_000;
@@ -213,7 +215,7 @@ impl Switch {
 /// What an earlier daemon, or an earlier client's instance, knew of this server.
 pub fn load(paths: &Paths, instance: &mut Instance) {
     let Some(path) = catalog_file(paths, instance) else { return };
-    let Ok(text) = std::fs::read_to_string(&path) else { return };
+    let Ok(text) = file::read_text(&path, CATALOG_MAX) else { return };
     match Entry::from_json(&text) {
         Ok(entry) if entry.key == instance.key && *entry.capabilities == *instance.declared => {
             instance.greeting = Greeting::parse(&entry.greeting);

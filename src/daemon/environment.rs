@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::file;
 use crate::paths::Paths;
 use crate::registry::environ;
 
@@ -80,7 +81,7 @@ fn recorded(paths: &Paths) -> Option<BTreeMap<String, String>> {
     struct Record {
         env: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(paths.environment_file()).ok()?;
+    let text = file::read_text(&paths.environment_file(), file::OWN_MAX).ok()?;
     match serde_json::from_str::<Record>(&text) {
         Ok(record) => Some(record.env),
         Err(error) => {

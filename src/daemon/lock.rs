@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
+use crate::file;
 
 /// How often the lock is tried again, and how long between.
 const LOOKS: u32 = 5;
@@ -42,14 +43,9 @@ impl Explain for LockError {
 /// Takes the lock, and writes into it who holds it.
 pub fn take(path: &Path, started_by: &str) -> Result<Lock, LockError> {
     let wrong = |source| LockError::Io { path: path.into(), source };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(wrong)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = file::open(path, &options).map_err(wrong)?;
     match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -13,6 +13,7 @@ use super::hello::Role;
 use super::request::Refusal;
 use super::switch::{Context, Loaded, Shared, Switch};
 use crate::fault::{Explain, Kind};
+use crate::file;
 use crate::registry::Registry;
 use crate::registry::diff::{self, Diff};
 use crate::registry::find::{self, FindError};
@@ -262,7 +263,5 @@ fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + u
 
 /// What the file holds, so that only a real change is followed.
 fn fingerprint(path: &Path) -> Option<Vec<u8>> {
-    // Reading a pipe would wait for who writes to it.
-    let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
-    is_file.then(|| std::fs::read(path).ok()).flatten()
+    file::read(path, file::OWN_MAX).ok()
 }

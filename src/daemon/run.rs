@@ -81,24 +81,23 @@ fn prepare_folders(paths: &Paths) -> Result<(), Plain> {
             Plain::new(Kind::Unavailable, format!("cannot make the folder {}: {error}", dir.display()))
         })?;
     }
+    // Unlike a full disk, this does not mend itself.
+    for path in [paths.daemon_log(), paths.daemon_err()] {
+        log::refuse_irregular(&path).map_err(|error| {
+            let path = path.display();
+            Plain::new(Kind::Config, format!("cannot write the log {path}: {error}"))
+                .hint(format!("mv {path} {path}.aside"))
+        })?;
+    }
     // Others must not reach the socket, whoever made the folder.
     let private = std::fs::Permissions::from_mode(0o700);
     if let Err(error) = std::fs::set_permissions(paths.config_dir(), private) {
         tracing::debug!(%error, "the folder's mode stays as it is");
     }
-    sweep(&paths.state_dir());
-    sweep(&paths.catalog_dir());
+    // Of somebody else's `loom start` there may be files in the making.
+    file::sweep(&paths.state_dir());
+    file::sweep(&paths.catalog_dir());
     Ok(())
-}
-
-/// Removes temporary files that a killed daemon left.
-fn sweep(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(".loom-") {
-            // One that cannot be removed is only untidy.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 fn raise_descriptor_limit() {

@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::path::Path;
 
+use crate::file;
+
 /// The daemon that runs, whether it serves or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -14,7 +16,7 @@ pub struct Holder {
 
 /// Reads the lock at `path`; `None` when no daemon has it. Holds it for a moment where it is free.
 pub fn holder(path: &Path) -> Option<Holder> {
-    let mut file = File::open(path).ok()?;
+    let mut file = file::open(path, File::options().read(true)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {}
         Ok(()) | Err(TryLockError::Error(_)) => return None,

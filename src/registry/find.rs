@@ -5,10 +5,11 @@
 //! clients' files of the home folder.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Explain, Kind};
+use crate::file;
 use crate::paths::Paths;
 use crate::registry::parse::MAX_BYTES;
 
@@ -74,8 +75,6 @@ pub enum FindError {
     Absent { path: PathBuf, remedy: String },
     #[error("the registry {} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("the registry {} is not a file", path.display())]
-    NotAFile { path: PathBuf },
 }
 
 impl Explain for FindError {
@@ -89,7 +88,7 @@ impl Explain for FindError {
                 Some("loom registry use PATH".into())
             }
             FindError::Absent { remedy, .. } => Some(remedy.clone()),
-            FindError::Read { .. } | FindError::NotAFile { .. } => None,
+            FindError::Read { .. } => None,
         }
     }
 }
@@ -134,10 +133,15 @@ pub fn passed_over(found: &Found, cwd: &Path) -> Option<PathBuf> {
 }
 
 /// The file of skills that goes with a registry: the one beside it, else the one beside the home registry, if either is
-/// there.
+/// there. One that cannot be read is there, too: to pass it over would take all that it tells away from clients.
 pub fn skills_for(found: &Found, paths: &Paths) -> Option<PathBuf> {
     let beside = |registry: &Path| registry.with_file_name(SKILLS_FILE);
-    [beside(&found.path), beside(&paths.registry_file())].into_iter().find(|path| path.is_file())
+    [beside(&found.path), beside(&paths.registry_file())].into_iter().find(|path| is_there(path))
+}
+
+/// Whether there is anything at a path, be it a link that leads nowhere or what this user may not look at.
+fn is_there(path: &Path) -> bool {
+    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Every other registry that exists and is not in force, the nearest first.
@@ -156,20 +160,13 @@ pub fn rivals(found: &Found, cwd: &Path, paths: &Paths) -> Vec<Found> {
     all
 }
 
-/// The bytes of a registry file, at most one more than a registry may have. Refuses what is not a file.
+/// The bytes of a registry file. Refuses what is not a file, and what is too large for one.
 pub fn read(found: &Found) -> Result<Vec<u8>, FindError> {
     let path = found.path.as_path();
-    let failed = |source: io::Error| match source.kind() {
+    file::read(path, MAX_BYTES).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => FindError::Absent { path: path.into(), remedy: found.remedy() },
         _ => FindError::Read { path: path.into(), source },
-    };
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(FindError::NotAFile { path: path.into() });
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    })
 }
 
 /// `relative` below the first folder that has it: `root`, the workspace, then the usual folders of `root`. What is
@@ -199,7 +196,7 @@ fn in_tree(cwd: &Path) -> Vec<PathBuf> {
 /// The path that a person chose, if one did.
 fn chosen(paths: &Paths) -> Result<Option<PathBuf>, FindError> {
     let path = paths.registry_choice();
-    let text = match fs::read_to_string(&path) {
+    let text = match file::read_text(&path, file::OWN_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FindError::ReadChoice { path, source }),
@@ -344,7 +341,7 @@ mod tests {
         let machine = machine(&[HOME]);
         let read = |path: PathBuf, source| read(&Found { path, source });
         assert_eq!(read(machine.paths.registry_file(), Source::Home).unwrap(), b"servers: []\n");
-        assert!(matches!(read(machine.cwd(), Source::Flag), Err(FindError::NotAFile { .. })));
+        assert!(matches!(read(machine.cwd(), Source::Flag), Err(FindError::Read { .. })));
         for (source, want) in [
             (Source::Home, "loom add NAME -- COMMAND"),
             (Source::Chosen, "loom registry use --home"),

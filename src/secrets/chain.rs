@@ -160,7 +160,7 @@ pub fn forget_keychain(place: &Place) -> Result<(), Fault> {
 
 /// The names of what loom put into the keychain.
 pub fn known(place: &Place) -> BTreeSet<String> {
-    let bytes = std::fs::read(place.paths.keychain_names()).unwrap_or_default();
+    let bytes = crate::file::read(&place.paths.keychain_names(), crate::file::OWN_MAX).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 

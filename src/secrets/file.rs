@@ -6,10 +6,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::fault::{Explain, Kind};
-use crate::file::{TEMPORARY, private_dir, replace};
+use crate::file::{self, private_dir, replace};
 use crate::paths::tilde;
 use crate::secrets::place::Place;
 use crate::secrets::sealed::{self, Holder, Opened, SealError, Values};
@@ -19,9 +19,6 @@ use crate::secrets::wrap::{self, KeyError};
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// A temporary file this old was left by a killed process.
-const LEFT_BEHIND: Duration = Duration::from_secs(600);
-
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("{path} {source}; it was left as it is")]
@@ -30,6 +27,8 @@ pub enum FileError {
     Key { path: String, source: KeyError },
     #[error("a new {path} cannot be protected: {source}")]
     NewKey { path: String, source: KeyError },
+    #[error("cannot read {path}: {source}")]
+    Read { path: String, source: io::Error },
     #[error("{path} cannot be used: {source}")]
     Io { path: String, source: io::Error },
     #[error("another loom has been changing secrets for {} s", .0.as_secs())]
@@ -39,10 +38,9 @@ pub enum FileError {
 impl Explain for FileError {
     fn kind(&self) -> Kind {
         match self {
-            FileError::Sealed { .. } => Kind::Config,
-            FileError::Key { .. } | FileError::NewKey { .. } | FileError::Io { .. } | FileError::Busy(_) => {
-                Kind::Unavailable
-            }
+            FileError::Sealed { .. } | FileError::Read { .. } => Kind::Config,
+            FileError::Key { source, .. } | FileError::NewKey { source, .. } => source.kind(),
+            FileError::Io { .. } | FileError::Busy(_) => Kind::Unavailable,
         }
     }
 
@@ -56,7 +54,7 @@ impl Explain for FileError {
                 }
                 SealError::WrongKey => "loom secrets doctor".into(),
             }),
-            FileError::Io { .. } | FileError::Busy(_) => None,
+            FileError::Read { .. } | FileError::Io { .. } | FileError::Busy(_) => None,
         }
     }
 }
@@ -71,7 +69,8 @@ pub fn take_turn(place: &Place) -> Result<Turn, FileError> {
     for dir in [place.paths.config_dir(), place.paths.state_dir()] {
         private_dir(&dir).map_err(refused)?;
     }
-    let file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(refused)?;
+    let options = File::options().create(true).append(true).mode(0o600).clone();
+    let file = file::open(&path, &options).map_err(refused)?;
     let began = Instant::now();
     loop {
         match file.try_lock() {
@@ -124,7 +123,8 @@ fn write(place: &Place, opened: &Opened, values: &Values) -> Result<(), FileErro
     assert!(readable.as_ref() == Ok(values), "what was sealed can be opened");
     let path = target(place);
     let refused = |source| FileError::Io { path: shown(place, &path), source };
-    sweep(path.parent().unwrap_or(Path::new("/")));
+    // What killed writers left, none of it readable without the key.
+    file::sweep(path.parent().unwrap_or(Path::new("/")));
     replace(&path, &bytes, 0o600).map_err(refused)
 }
 
@@ -141,10 +141,10 @@ fn open(place: &Place) -> Result<Option<(Values, Opened)>, FileError> {
 
 fn bytes(place: &Place) -> Result<Option<Vec<u8>>, FileError> {
     let path = place.paths.secrets_file();
-    match std::fs::read(&path) {
+    match file::read(&path, file::OWN_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError::Io { path: shown(place, &path), source }),
+        Err(source) => Err(FileError::Read { path: shown(place, &path), source }),
     }
 }
 
@@ -152,20 +152,6 @@ fn bytes(place: &Place) -> Result<Option<Vec<u8>>, FileError> {
 fn target(place: &Place) -> PathBuf {
     let path = place.paths.secrets_file();
     std::fs::canonicalize(&path).unwrap_or(path)
-}
-
-/// Removes what killed writers left, none of it readable without the key.
-fn sweep(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let old = entry
-            .metadata()
-            .and_then(|found| found.modified())
-            .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > LEFT_BEHIND));
-        if old && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            // One that cannot be removed is only untidy.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 fn wrong(place: &Place, source: SealError) -> FileError {

@@ -21,6 +21,8 @@ pub enum KeyFileError {
     Open { path: String, mode: u32 },
     #[error("its key file {path} holds no key")]
     Damaged { path: String },
+    #[error("cannot read its key file {path}: {source}")]
+    Read { path: String, source: std::io::Error },
     #[error("its key file {path} cannot be used: {source}")]
     Io { path: String, source: std::io::Error },
 }
@@ -28,12 +30,12 @@ pub enum KeyFileError {
 /// Reads the key.
 pub fn read(path: &Path) -> Result<Key, KeyFileError> {
     let shown = || path.display().to_string();
-    let bytes = match std::fs::read(path) {
+    let bytes = match file::read(path, file::OWN_MAX) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(KeyFileError::Gone { path: shown() });
         }
-        Err(source) => return Err(KeyFileError::Io { path: shown(), source }),
+        Err(source) => return Err(KeyFileError::Read { path: shown(), source }),
     };
     let others = others_mode(path).map_err(|source| KeyFileError::Io { path: shown(), source })?;
     if others != 0 {

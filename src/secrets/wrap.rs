@@ -35,7 +35,13 @@ pub enum KeyError {
 
 impl Explain for KeyError {
     fn kind(&self) -> Kind {
-        Kind::Unavailable
+        match self {
+            KeyError::KeyFile(KeyFileError::Read { .. }) => Kind::Config,
+            KeyError::NoMasterKey
+            | KeyError::NoPassphrase
+            | KeyError::Keychain { .. }
+            | KeyError::KeyFile(_) => Kind::Unavailable,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -47,7 +53,7 @@ impl Explain for KeyError {
             KeyError::KeyFile(KeyFileError::Gone { path } | KeyFileError::Damaged { path }) => {
                 Some(format!("bring {path} back from a backup; without it the file cannot be read"))
             }
-            KeyError::KeyFile(KeyFileError::Io { .. }) => None,
+            KeyError::KeyFile(KeyFileError::Read { .. } | KeyFileError::Io { .. }) => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of settings: defaults, order of sources, and the messages for what is wrong.
 
+use std::fs;
+
 use super::*;
 
 const NONE: &dyn Fn(&str) -> Option<String> = &|_| None;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::file::TEMPORARY;
+use crate::file::{self, TEMPORARY};
 
 /// How many links may stand one behind another.
 const MOST_LINKS: usize = 16;
@@ -30,25 +30,14 @@ impl From<io::Error> for WriteError {
 }
 
 /// More is no configuration file, in bytes.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// What a write that was broken off left behind is surely nobody's after this.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The bytes of a file; `None` when there is none. Whatever is no regular file is refused: it might never end.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if !found.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if found.len() > LARGEST {
-        return Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
-    }
-    match fs::read(path) {
+    match file::read(path, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -172,7 +161,7 @@ mod tests {
         for path in [dir.path().to_path_buf(), dir.path().join("zeros")] {
             assert_eq!(read(&path).unwrap_err().to_string(), "it is not a regular file");
         }
-        File::create(dir.path().join("huge")).unwrap().set_len(LARGEST + 1).unwrap();
+        File::create(dir.path().join("huge")).unwrap().set_len(LARGEST as u64 + 1).unwrap();
         assert_eq!(read(&dir.path().join("huge")).unwrap_err().to_string(), "it is larger than 64 MiB");
     }
 

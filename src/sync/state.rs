@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Explain, Kind};
-use crate::file::{private_dir, replace};
+use crate::file::{self, private_dir, replace};
 use crate::sync::format::Format;
 use crate::sync::plan::Owned;
 
@@ -17,6 +17,9 @@ pub struct State {
     dir: PathBuf,
     _lock: File,
 }
+
+/// More is no state, in bytes: a run's history holds whole files.
+const MANIFEST_MAX: usize = 1 << 30;
 
 const MANIFEST: &str = "manifest.json";
 const HISTORY: &str = "history";
@@ -122,7 +125,9 @@ impl State {
     pub fn open(dir: PathBuf) -> Result<State, StateError> {
         private_dir(&dir).map_err(|source| StateError::Io { path: dir.clone(), source })?;
         let path = dir.join("lock");
-        let lock = File::create(&path).map_err(|source| StateError::Io { path: path.clone(), source })?;
+        let options = File::options().write(true).create(true).truncate(true).clone();
+        let lock =
+            file::open(&path, &options).map_err(|source| StateError::Io { path: path.clone(), source })?;
         match lock.try_lock() {
             Ok(()) => Ok(State { dir, _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(StateError::Busy),
@@ -159,7 +164,7 @@ pub fn peek(dir: &Path) -> Result<Manifest, StateError> {
 
 /// The JSON file at `path`; `None` when there is none.
 pub fn load<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, StateError> {
-    let bytes = match fs::read(path) {
+    let bytes = match file::read(path, MANIFEST_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StateError::Io { path: path.into(), source }),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -89,7 +89,9 @@ fn what_a_dead_daemon_left_behind_does_not_matter() {
         assert!(home.config_dir().join(stale).exists() || state.join(stale).exists(), "{stale} is not there");
     }
     let half = state.join(".loom-half");
-    fs::write(&half, "{").expect("the home can be written");
+    let long_ago = SystemTime::now() - Duration::from_secs(90);
+    let made = fs::File::create(&half).and_then(|file| file.set_modified(long_ago));
+    made.expect("the home can be written");
     let mut client = home.client();
     assert_eq!(client.call_text("echo__echo", json!({"message": "x"})), "x");
     assert!(!half.exists(), "a temporary file stayed");

@@ -50,6 +50,30 @@ fn a_server_comes_and_goes_and_comments_stay() {
 }
 
 #[test]
+fn many_at_once_all_succeed() {
+    let home = TestHome::new();
+    home.registry(REGISTRY);
+    let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| home.loom_ok(&["add", name, "--", "sh"]));
+        }
+    });
+    for name in &names {
+        assert!(text(&home).contains(&format!("- name: {name}\n")), "{name}: {}", text(&home));
+    }
+}
+
+#[test]
+fn a_command_that_is_not_there_is_told_of() {
+    let home = TestHome::new();
+    let said = home.loom_ok(&["add", "x", "--", "no-such-program"]);
+    assert!(said.contains("warning: its command `no-such-program` is not on PATH"), "{said}");
+    let said = home.loom_ok(&["add", "y", "--", "sh"]);
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn the_first_server_makes_the_registry() {
     let home = TestHome::new();
     home.loom_ok(&["add", "forge", "--url", "https://h/mcp", "--header", "Authorization=Bearer ${env:T}"]);

@@ -26,6 +26,7 @@ mod levels;
 mod load;
 mod logs;
 mod moves;
+mod obstacles;
 mod output;
 mod prompts;
 mod proxies;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::trouble::Trouble;
 use crate::cli::context::Context;
-use crate::file::{find_program, is_executable};
+use crate::file::{self, find_program, is_executable};
 use crate::settings::process_env;
 
 /// Nothing was installed where nothing is recorded.
 pub fn look(context: &Context, troubles: &mut Vec<Trouble>) {
-    let recorded = std::fs::read_to_string(context.paths.binary_file()).unwrap_or_default();
+    let recorded = file::read_text(&context.paths.binary_file(), file::OWN_MAX).unwrap_or_default();
     let recorded = PathBuf::from(recorded.trim_end());
     if !recorded.is_absolute() {
         return;

@@ -7,6 +7,7 @@ mod disk;
 mod engines;
 mod installed;
 mod mend;
+mod places;
 pub mod servers;
 mod settings;
 mod trouble;
@@ -161,6 +162,7 @@ fn look_around(report: &mut Report, registry: Option<&Path>, context: &Context) 
         }
         Err(error) => daemon::mute(&error, troubles),
     }
+    places::look(&context.paths, &context.socket, troubles);
     disk::look(&context.paths, &context.socket, serves, troubles);
 }
 
@@ -208,7 +210,7 @@ fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &
     let files: BTreeSet<PathBuf> = found.filter_map(|found| skills_for(&found, paths)).collect();
     for path in files {
         match told::examine(&path) {
-            Ok((_, findings)) => {
+            Ok(told::Read { findings, .. }) => {
                 let trouble = |finding: &Finding| Trouble::warning("skills", "", finding.to_string());
                 report.troubles.extend(findings.iter().map(trouble));
             }

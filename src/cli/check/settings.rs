@@ -5,17 +5,24 @@ use serde_json::{Value, json};
 use crate::cli::Ending;
 use crate::cli::out::{Out, Paint};
 use crate::fault::Fault;
+use crate::file;
 use crate::paths::Paths;
-use crate::settings::{Settings, TABLE, process_env};
+use crate::settings::{Settings, TABLE, process_env, unreadable_variables};
 
 /// The table, with the value in force and where it comes from.
 pub fn show(paths: &Paths, as_json: bool, out: &mut Out) -> Result<Ending, Fault> {
     let env = process_env();
-    let file = std::fs::read_to_string(paths.config_file()).unwrap_or_default();
+    let file = file::read_text(&paths.config_file(), file::OWN_MAX).unwrap_or_default();
     let file: toml::Table = file.parse().unwrap_or_default();
+    let (settings, warnings, wrong) = Settings::lenient(paths, &env);
     let rows: Vec<(usize, String, &str)> = (0..TABLE.len())
         .map(|at| {
             let (value, from) = in_force(TABLE[at].key, TABLE[at].env, TABLE[at].default, &env, &file);
+            // Brought within its bounds.
+            let value = match TABLE[at].key {
+                "proxy.tool_page_size" => settings.proxy.tool_page_size.to_string(),
+                _ => value,
+            };
             (at, value, from)
         })
         .collect();
@@ -37,7 +44,9 @@ pub fn show(paths: &Paths, as_json: bool, out: &mut Out) -> Result<Ending, Fault
         }
     }
     // A value that cannot be read is still an error here.
-    let (_, warnings) = Settings::load(paths, &env)?;
+    if let Some(wrong) = wrong.or_else(unreadable_variables) {
+        return Err(wrong.into());
+    }
     if !as_json {
         for warning in warnings {
             out.line(out.paint(Paint::Warn, &warning));

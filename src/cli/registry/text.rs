@@ -1,10 +1,16 @@
 //! A registry that is changed as text, so that comments and order stay; checked before it is written.
 
+use std::fs::{self, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cli::context::Context;
 use crate::cli::registry::refuse_errors;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file;
 use crate::nearest::nearest;
 use crate::registry::Registry;
 use crate::registry::find::for_person;
@@ -22,18 +28,26 @@ pub fn server(name: &str) -> Place {
     Place::keys(&["servers"]).item("name", name)
 }
 
+/// How long other commands may take to change a registry.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// A registry that is to be changed.
 pub struct File {
     pub path: PathBuf,
     pub shown: String,
     pub registry: Registry,
     bytes: Option<Vec<u8>>,
+    /// None where it only may be changed.
+    _turn: Option<fs::File>,
 }
 
 impl File {
-    /// Reads the registry in force for a person; the home one need not be there.
+    /// Reads the registry in force for a person, for as long as nobody else changes one; the home one need not be there.
     pub fn in_force(flag: Option<&Path>, context: &Context) -> Result<Self, Fault> {
-        Self::read(for_person(flag, &context.cwd, &context.paths)?.path, context)
+        let turn = take_turn(context)?;
+        let file = Self::read(for_person(flag, &context.cwd, &context.paths)?.path, context)?;
+        Ok(File { _turn: Some(turn), ..file })
     }
 
     /// Reads the registry at `path`, which need not be there.
@@ -46,7 +60,7 @@ impl File {
             None => NEW,
         };
         let registry = refuse_errors(parsed(text, &path, context), &shown)?;
-        Ok(File { registry, path, shown, bytes })
+        Ok(File { registry, path, shown, bytes, _turn: None })
     }
 
     /// As `in_force`, and `name` is in it.
@@ -102,6 +116,29 @@ impl File {
     ) -> Result<(), Fault> {
         let made = self.edited(edit, context)?;
         self.write(&made, context)
+    }
+}
+
+/// Waits for our turn to change a registry: whoever else reads it now would write what we do not know.
+fn take_turn(context: &Context) -> Result<fs::File, Fault> {
+    let path = context.state_dir()?.join("registry.lock");
+    let refused = |error: io::Error| {
+        Plain::new(Kind::Unavailable, format!("cannot use {}: {error}", context.show(&path)))
+    };
+    let mut options = fs::File::options();
+    options.create(true).append(true).mode(0o600);
+    let file = file::open(&path, &options).map_err(refused)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(LOOK_AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("another loom has been changing a registry for {} s", PATIENCE.as_secs());
+                return Err(Plain::new(Kind::Unavailable, text).into());
+            }
+            Err(TryLockError::Error(error)) => return Err(refused(error).into()),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cli::args::secrets::ImportArgs;
 use crate::cli::out::{Out, Paint};
 use crate::cli::server_table::counted;
 use crate::fault::{Fault, Kind, Plain};
+use crate::file;
 use crate::secrets::chain;
 use crate::secrets::dotenv::{self, Entry};
 use crate::secrets::sealed::Values;
@@ -18,8 +19,8 @@ use crate::secrets::sealed::Values;
 pub fn run(args: ImportArgs, desk: &mut Desk, out: &mut Out) -> Result<Ending, Fault> {
     let path = desk.context.absolute(&args.file);
     let shown = desk.context.show(&path);
-    let text = std::fs::read(&path).map(Zeroizing::new);
-    let text = text.map_err(|error| Plain::new(Kind::Usage, format!("cannot read {shown}: {error}")))?;
+    let text = file::read(&path, file::OWN_MAX).map(Zeroizing::new);
+    let text = text.map_err(|error| Plain::new(Kind::Config, format!("cannot read {shown}: {error}")))?;
     let text = std::str::from_utf8(&text)
         .map_err(|_| Plain::new(Kind::Usage, format!("{shown} is not UTF-8 text")))?;
     let (mut values, mut skipped) = (Values::new(), 0);

@@ -6,6 +6,7 @@ use super::Desk;
 use crate::cli::out::{Out, Paint};
 use crate::cli::server_table::counted;
 use crate::secrets::keychain::{self, State};
+use crate::secrets::keyfile::{self, KeyFileError};
 use crate::secrets::{Source, Trouble, chain, file};
 
 /// What is known of one source.
@@ -67,11 +68,25 @@ fn file_row(desk: &Desk) -> Row {
             let count = counted(values.len() as u64, "secret");
             row(true, true, format!("{path}: {count}; {}", holder.describe(&desk.place)))
         }
-        (Ok(None), _) => row(true, true, format!("{path}: none yet; {}", protection(desk))),
+        (Ok(None), _) => match key_trouble(desk) {
+            Some(trouble) => Row { trouble: Some(trouble.clone()), ..row(false, false, trouble.text) },
+            None => row(true, true, format!("{path}: none yet; {}", protection(desk))),
+        },
         (Err(error), _) | (_, Err(error)) => {
             let trouble = chain::file_trouble(&error);
             Row { trouble: Some(trouble.clone()), ..row(false, false, trouble.text) }
         }
+    }
+}
+
+/// Something is where a key is to be that nobody can read; a new file could not be protected by it.
+fn key_trouble(desk: &Desk) -> Option<Trouble> {
+    match keyfile::read(&desk.place.paths.secrets_key()) {
+        Err(error @ KeyFileError::Read { .. }) => {
+            let text = format!("a new file of secrets cannot be protected: {error}");
+            Some(Trouble { source: Source::File, text, hint: None })
+        }
+        _ => None,
     }
 }
 

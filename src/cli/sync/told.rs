@@ -6,16 +6,30 @@ use crate::cli::context::Context;
 use crate::fault::{Fault, Kind, Plain};
 use crate::registry::find::{Found, for_person, skills_for};
 use crate::registry::finding::{Finding, Level};
+use crate::registry::parse::MAX_BYTES;
 use crate::registry::skills::parse::{Parsed, parse};
 use crate::sync::skills::Told;
 use crate::sync::skills::source;
+use crate::sync::state::{Record, peek};
 
-/// Reads what goes with the registry `found`; nothing where there is no such file.
+/// What an error begins with where it is the file's as a whole.
+const UNREADABLE: &str = "cannot read";
+
+/// Reads what goes with the registry `found`; nothing where there is no such file. A file that says nothing, as while an
+/// editor writes it anew, takes nothing away from clients.
 pub fn load(context: &Context, found: &Found) -> Result<Told, Fault> {
-    match skills_for(found, &context.paths) {
-        Some(path) => Ok(read(&path, context)?.0),
-        None => Ok(Told::default()),
+    let Some(path) = skills_for(found, &context.paths) else { return Ok(Told::default()) };
+    let read = examine(&path).map_err(|errors| refusal(&path, &errors, context))?;
+    if read.says_nothing && peek(&context.paths.sync_dir())?.files.values().any(Record::is_told) {
+        let text = format!(
+            "{} has no `skills`, and clients have some of loom's; a file that is to have none says `skills: []`",
+            context.show(&path)
+        );
+        return Err(Plain::new(Kind::Config, text)
+            .hint(format!("echo 'skills: []' > {}", context.show(&path)))
+            .into());
     }
+    Ok(read.told)
 }
 
 /// The file that goes with the registry in force for a person, if there is one.
@@ -26,24 +40,40 @@ pub fn file(context: &Context) -> Result<Option<PathBuf>, Fault> {
 
 /// Reads the file at `path` and all that belongs to it, with its warnings; or a fault that names all its mistakes.
 pub fn read(path: &Path, context: &Context) -> Result<(Told, Vec<Finding>), Fault> {
-    examine(path).map_err(|errors| {
-        let count =
-            if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
-        let all: String = errors.iter().map(|error| format!("\n  {error}")).collect();
-        let text = format!("{} has {count}{all}", context.show(path));
-        Plain::new(Kind::Config, text).hint("loom generate skills --validate").into()
-    })
+    let read = examine(path).map_err(|errors| refusal(path, &errors, context))?;
+    Ok((read.told, read.findings))
+}
+
+/// What a file of skills says.
+pub struct Read {
+    pub told: Told,
+    pub findings: Vec<Finding>,
+    says_nothing: bool,
+}
+
+fn refusal(path: &Path, errors: &[String], context: &Context) -> Plain {
+    if let [error] = errors
+        && error.starts_with(UNREADABLE)
+    {
+        return Plain::new(Kind::Config, error);
+    }
+    let count = if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
+    let all: String = errors.iter().map(|error| format!("\n  {error}")).collect();
+    let text = format!("{} has {count}{all}", context.show(path));
+    Plain::new(Kind::Config, text).hint("loom generate skills --validate")
 }
 
 /// The same, with every mistake by itself.
-pub fn examine(path: &Path) -> Result<(Told, Vec<Finding>), Vec<String>> {
-    let bytes =
-        std::fs::read(path).map_err(|error| vec![format!("cannot read {}: {error}", path.display())])?;
-    let Parsed { skills, findings } = parse(&bytes, path);
+pub fn examine(path: &Path) -> Result<Read, Vec<String>> {
+    let unreadable = |error| vec![format!("{UNREADABLE} {}: {error}", path.display())];
+    let bytes = crate::file::read(path, MAX_BYTES).map_err(unreadable)?;
+    let Parsed { skills, findings, says_nothing } = parse(&bytes, path);
     let errors = findings.iter().filter(|found| found.level == Level::Error).map(ToString::to_string);
     let errors: Vec<String> = errors.collect();
     match skills {
-        Some(skills) if errors.is_empty() => Ok((Told { sources: source::load(&skills)? }, findings)),
+        Some(skills) if errors.is_empty() => {
+            Ok(Read { told: Told { sources: source::load(&skills)? }, findings, says_nothing })
+        }
         _ => Err(errors),
     }
 }

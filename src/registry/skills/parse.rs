@@ -53,26 +53,35 @@ pub struct Parsed {
     /// `None` when there is any error among the findings.
     pub skills: Option<Skills>,
     pub findings: Vec<Finding>,
+    /// It does not even say that there are no skills: blank, only comments, or without `skills`.
+    pub says_nothing: bool,
 }
 
 /// Reads the bytes of a file; `file` names it in findings.
 pub fn parse(bytes: &[u8], file: &Path) -> Parsed {
     let mut report = Report::new(file);
     let mut skills = Skills { skills: Vec::new(), file: file.into() };
+    let mut says_nothing = false;
     if let Some(text) = text_of(bytes, &mut report) {
         match tree::read(text, &mut report) {
             Document::Broken => {}
             Document::Empty => {
+                says_nothing = true;
                 report.warning(Place { line: 1, column: 1 }, "", "the file is empty: no skills");
             }
             Document::Root(node) => {
+                says_nothing = !has_skills(&node);
                 skills.skills = top(&node, &mut Reader { report: &mut report, builtins: &[] });
             }
         }
     }
     skills.skills.sort_by_key(|skill| std::cmp::Reverse(skill.priority));
     let skills = (!report.has_errors()).then_some(skills);
-    Parsed { skills, findings: report.into_findings() }
+    Parsed { skills, findings: report.into_findings(), says_nothing }
+}
+
+fn has_skills(node: &Node) -> bool {
+    matches!(&node.value, Value::Map(entries) if entries.iter().any(|(key, _)| key.text == "skills"))
 }
 
 fn top(node: &Node, reader: &mut Reader<'_, '_>) -> Vec<Skill> {
@@ -97,7 +106,7 @@ fn top(node: &Node, reader: &mut Reader<'_, '_>) -> Vec<Skill> {
             _ => reader.known_key(key, "", "key", &TOP_KEYS),
         }
     }
-    if entries.iter().all(|(key, _)| key.text != "skills") {
+    if !has_skills(node) {
         reader.report.warning(node.place, "", "there is no `skills` list: no skills");
     }
     found
