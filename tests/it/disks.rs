@@ -77,11 +77,16 @@ fn a_read_only_home_is_named_by_every_command() {
         assert!(said.contains(".config/loom"), "{args:?}: {said}");
         assert!(began.elapsed() < PROMPT, "{args:?}");
     }
-    for args in [&["status"][..], &["check"], &["registry", "which"]] {
+    for args in [&["status"][..], &["registry", "which"]] {
         let Some(mut command) = mounted(&home, READ_ONLY, args) else { return };
         let output = home.finish(&mut command);
         assert!(matches!(output.status.code(), Some(0 | 3)), "only looks: {args:?}: {output:?}");
     }
+    let Some(mut command) = mounted(&home, READ_ONLY, &["check"]) else { return };
+    let output = home.finish(&mut command);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "it looks, and finds: {said}");
+    assert!(said.contains("~/.config/loom: no file can be made in it"), "{said}");
     assert_eq!(home.daemon_pid(), None);
 }
 

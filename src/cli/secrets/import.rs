@@ -1,6 +1,7 @@
 //! `loom secrets import`.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use zeroize::Zeroizing;
 
@@ -20,7 +21,10 @@ pub fn run(args: ImportArgs, desk: &mut Desk, out: &mut Out) -> Result<Ending, F
     let path = desk.context.absolute(&args.file);
     let shown = desk.context.show(&path);
     let text = file::read(&path, file::OWN_MAX).map(Zeroizing::new);
-    let text = text.map_err(|error| Plain::new(Kind::Config, format!("cannot read {shown}: {error}")))?;
+    let text = text.map_err(|error| {
+        let kind = if error.kind() == ErrorKind::NotFound { Kind::Usage } else { Kind::Config };
+        Plain::new(kind, format!("cannot read {shown}: {error}"))
+    })?;
     let text = std::str::from_utf8(&text)
         .map_err(|_| Plain::new(Kind::Usage, format!("{shown} is not UTF-8 text")))?;
     let (mut values, mut skipped) = (Values::new(), 0);
