@@ -141,7 +141,7 @@ pub fn inventory(switch: &Switch, view: &ClientView) -> String {
             "name": *member.name,
             "tools": instance.list(Kind::Tools).items.as_ref().map(|_| view.view.count_of(&member.name)),
             "state": instance.state.word(),
-            "error": trouble.or_else(|| instance.complaint().cloned()),
+            "error": trouble.or_else(|| instance.complaint()),
         }));
     }
     // The list is `{"tools":[…]}`; the servers go in before its last brace, so that no tool is parsed.

@@ -93,8 +93,7 @@ fn row(switch: &Switch, server: &Server) -> Value {
         ServerState::Ready { pid } if pid != 0 => Some(pid),
         _ => None,
     });
-    let error =
-        trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.complaint().cloned()));
+    let error = trouble.map(Trouble::full).or_else(|| first.and_then(|instance| instance.complaint()));
     json!({
         "name": server.name.as_str(),
         "state": if server.disabled { "disabled" } else { word },

@@ -362,10 +362,13 @@ impl Instance {
 
     /// What is wrong with it while it runs: why it is not heard, why there is no list of some kind, or what is left
     /// out of one.
-    pub fn complaint(&self) -> Option<&String> {
-        let lists = || self.lists.iter();
-        let unreadable = || lists().find_map(|list| list.unreadable.as_ref());
-        self.away.as_ref().or_else(|| lists().find_map(|list| list.error.as_ref())).or_else(unreadable)
+    pub fn complaint(&self) -> Option<String> {
+        let error = self.away.as_ref().or_else(|| self.lists.iter().find_map(|list| list.error.as_ref()));
+        let unreadable = || {
+            let all: Vec<&str> = self.lists.iter().filter_map(|list| list.unreadable.as_deref()).collect();
+            (!all.is_empty()).then(|| all.join("; "))
+        };
+        error.cloned().or_else(unreadable)
     }
 
     /// What kept its lists from being had may be over.

@@ -275,3 +275,21 @@ fn an_entry_that_clients_cannot_read_takes_no_other_away_and_is_named() {
     assert_eq!(own_names(&mut home.client()), ["good"]);
     assert_eq!(home.server("sloppy")["state"], "idle");
 }
+
+#[test]
+fn what_is_left_out_of_any_list_is_told_until_it_is_mended() {
+    let home = player::home(&[("one", "", "")]);
+    let mut client = home.client();
+    client.tools();
+    client.call("one__set", json!({"kind": "prompts", "items": [{"name": "p", "arguments": "x"}]}));
+    client.call("one__set", json!({"kind": "resources", "items": [{"uri": "u://a"}]}));
+    let error = || home.server("one")["error"].as_str().unwrap_or_default().to_owned();
+    let told = wait_until(PATIENCE, || {
+        error().contains("prompts/list: left out") && error().contains("resources/list: left out")
+    });
+    assert!(told, "{}", error());
+    for kind in ["prompts", "resources"] {
+        client.call("one__set", json!({"kind": kind, "items": []}));
+    }
+    assert!(wait_until(PATIENCE, || error().is_empty()), "{}", error());
+}
