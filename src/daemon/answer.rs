@@ -10,8 +10,7 @@ use super::tap::Ended;
 use crate::mcp::catalog::Kind;
 use crate::mcp::clip;
 use crate::upstream::calls::{Asker, Open};
-use crate::upstream::greeting::Greeting;
-use crate::upstream::instance::{Instance, InstanceId, Order};
+use crate::upstream::instance::{InstanceId, Order};
 use crate::upstream::life::Trouble;
 use crate::upstream::purpose::Purpose;
 use crate::wire::LINE_MAX;
@@ -25,7 +24,7 @@ use crate::wire::scan::{self, Envelope};
 const NO_ROOM: &str = "the answer is more than loom can hold back now";
 
 /// The part of an answer that counts.
-enum Outcome<'a> {
+pub enum Outcome<'a> {
     Result(&'a str),
     Error(&'a str),
 }
@@ -259,31 +258,6 @@ impl Switch {
         }
     }
 
-    fn handshake_answered(&mut self, id: InstanceId, outcome: Outcome<'_>) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
-        let version = match outcome {
-            Outcome::Error(error) => Err(format!("it refused initialize: {}", message_of(error))),
-            Outcome::Result(result) => {
-                instance.greeting = Greeting::parse(result);
-                scan::find_text(result, &["protocolVersion"])
-                    .ok_or_else(|| "its answer to initialize has no protocolVersion".to_string())
-                    .and_then(|version| known_version(version.into_owned()))
-            }
-        };
-        match version {
-            Ok(version) => {
-                instance.protocol = Some(version);
-                reply::notification(instance.out.tail(), "notifications/initialized", "{}");
-                self.dirty_instances.insert(id);
-                self.ready(id);
-            }
-            Err(text) => {
-                let text = self.vault.mask().text(&text).into_owned();
-                instance.give_order(Order::Fail(Trouble::new(text)));
-            }
-        }
-    }
-
     fn list_answered(&mut self, id: InstanceId, kind: Kind, outcome: Outcome<'_>) {
         match outcome {
             Outcome::Result(result) => self.listed(id, kind, result),
@@ -338,20 +312,6 @@ impl Switch {
         let params = self.told(id, &params).into_owned();
         self.notify(session, "notifications/progress", &params);
     }
-
-    /// The process runs and has shaken hands: its calls go out, and its tools are asked for.
-    fn ready(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(&id) else { return };
-        instance.now_ready();
-        tracing::info!(server = instance.name(), ms = instance.began.elapsed().as_millis(), "ready");
-        self.tell_level(id);
-        self.subscribe_again(id);
-        self.relist_all(id);
-        if let Some(instance) = self.instances.get_mut(&id) {
-            instance.send_waiting(Instant::now());
-            instance.wake.notify_one();
-        }
-    }
 }
 
 /// What an answer says, or what is wrong with it: clients that get it so wait for ever.
@@ -381,23 +341,6 @@ fn number(raw: &[u8]) -> Option<u64> {
 }
 
 /// The message of a JSON-RPC error object.
-fn message_of(error: &str) -> String {
+pub fn message_of(error: &str) -> String {
     scan::find_text(error, &["message"]).map_or_else(|| "no reason given".into(), Cow::into_owned)
-}
-
-/// The handshake versions that loom speaks with servers.
-fn known_version(version: String) -> Result<String, String> {
-    match crate::mcp::initialize::negotiate(Some(&version)) == version {
-        true => Ok(version),
-        false => Err(format!("it speaks MCP {version}, which loom does not know")),
-    }
-}
-
-/// Begins the handshake with a process that was just started.
-pub fn shake_hands(instance: &mut Instance, startup: std::time::Duration) -> Instant {
-    let now = Instant::now();
-    let limit = instance.spec.startup_timeout.unwrap_or(startup);
-    let params = crate::mcp::initialize::request(crate::mcp::initialize::NEWEST, &instance.declared);
-    instance.ask(Asker::Initialize, "initialize", &params, now, limit);
-    now + limit
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::answer::shake_hands;
+use super::handshake::shake_hands;
 use super::hello::Role;
 use super::lives::LifeEnd;
 use super::switch::{Shared, Switch};

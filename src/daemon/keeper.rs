@@ -10,8 +10,8 @@ use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::answer::shake_hands;
 use super::elsewhere;
+use super::handshake::shake_hands;
 use super::launch::Start;
 use super::lives::{LifeEnd, Step};
 use super::secrets;

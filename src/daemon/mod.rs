@@ -17,6 +17,7 @@ pub mod ending;
 pub mod environment;
 pub mod errands;
 pub mod guardian;
+pub mod handshake;
 pub mod hello;
 pub mod http;
 pub mod keeper;

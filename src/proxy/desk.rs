@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::message::Message;
 use super::queue::{Held, Queue, Waits};
 use super::session::Session;
 use super::tasks;
@@ -14,7 +15,7 @@ use super::way::{Absence, Way};
 use crate::fault::Plain;
 use crate::mcp::initialize::{self, METHODS};
 use crate::wire::code;
-use crate::wire::id::{Id, is_id};
+use crate::wire::id::Id;
 use crate::wire::oversize::Oversized;
 use crate::wire::reply::{self, Detail};
 use crate::wire::{LINE_MAX, scan};
@@ -29,13 +30,6 @@ struct Sent {
     again: Option<Box<[u8]>>,
     /// Its answer may be a task.
     task: bool,
-}
-
-/// The kind of a client's line, as far as a proxy cares.
-enum Kind<'a> {
-    Request { id: &'a [u8], method: &'a [u8] },
-    Notification { method: &'a [u8] },
-    Answer { id: &'a [u8] },
 }
 
 pub struct Desk {
@@ -91,46 +85,26 @@ impl Desk {
         // A batch (2025-03-26) is taken apart; its requests are answered one by one.
         if let Some(messages) = scan::batch(line) {
             if messages.is_empty() {
-                refuse(b"null", "an empty batch", to_client);
+                refuse("an empty batch", to_client);
             }
             return messages.into_iter().for_each(|message| match message.starts_with('{') {
                 true => self.client_line(message.as_bytes(), now, to_daemon, to_client),
-                false => refuse(b"null", "a part of a batch that is no object", to_client),
+                false => refuse("a part of a batch that is no object", to_client),
             });
         }
-        let envelope = match std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_string()) {
-            Ok(_) => scan::envelope(line).map_err(|error| format!("not JSON-RPC: {error}")),
-            Err(text) => Err(text),
-        };
-        let envelope = match envelope {
-            Ok(envelope) => envelope,
-            Err(text) => return reply::error(to_client, b"null", code::PARSE, &text, &Detail::default()),
-        };
-        let get = |range: Option<std::ops::Range<usize>>| range.map(|range| &line[range]);
-        let kind = match (get(envelope.id), get(envelope.method)) {
-            (Some(id), Some(method)) if is_id(id) => Kind::Request { id, method },
-            // The answer could not name it, so nobody would ever know that it is no longer open.
-            (Some(_), Some(_)) => {
-                return refuse(b"null", "an id must be a number or a text", to_client);
+        match Message::parse(line) {
+            Ok(Message::Request { id, method }) => {
+                self.request(line, id, method, now, to_daemon, to_client);
             }
-            (None, Some(method)) => Kind::Notification { method },
-            (id, None) if envelope.result.is_none() && envelope.error.is_none() => {
-                let id = id.filter(|id| is_id(id)).unwrap_or(b"null");
-                return refuse(id, "neither a request nor an answer", to_client);
-            }
-            (id, None) => Kind::Answer { id: id.unwrap_or(b"null") },
-        };
-        match kind {
-            Kind::Request { id, method } => self.request(line, id, method, now, to_daemon, to_client),
-            Kind::Notification { method } => {
-                let params = get(envelope.params).unwrap_or(b"{}");
+            Ok(Message::Notification { method, params }) => {
                 self.notification(line, method, params, now, to_daemon);
             }
             // One that no daemon waits for any more is dropped.
-            Kind::Answer { id } if self.session.answers(id) && self.way.stream().is_some() => {
+            Ok(Message::Answer { id }) if self.session.answers(id) && self.way.stream().is_some() => {
                 push_line(to_daemon, line);
             }
-            Kind::Answer { .. } => {}
+            Ok(Message::Answer { .. }) => {}
+            Err(unfit) => reply::error(to_client, unfit.id, unfit.code, &unfit.text, &Detail::default()),
         }
     }
 
@@ -398,8 +372,8 @@ fn is_served(method: &[u8]) -> bool {
 }
 
 /// Answers what is JSON and no message.
-fn refuse(id: &[u8], text: &str, to_client: &mut Vec<u8>) {
-    reply::error(to_client, id, code::INVALID_REQUEST, text, &Detail::default());
+fn refuse(text: &str, to_client: &mut Vec<u8>) {
+    reply::error(to_client, b"null", code::INVALID_REQUEST, text, &Detail::default());
 }
 
 fn push_line(out: &mut Vec<u8>, line: &[u8]) {

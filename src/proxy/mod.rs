@@ -6,6 +6,7 @@
 
 pub mod desk;
 pub mod downlink;
+pub mod message;
 pub mod queue;
 pub mod session;
 pub mod socket;
