@@ -1,16 +1,20 @@
 //! Files that are whole or not there: atomic replacement, private folders, and reading that ends whatever is at a path.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What the name of a file begins with that is not whole yet. One that a killed process left may be removed.
 pub const TEMPORARY: &str = ".loom-";
 
 /// The most that any file of loom's own may hold, in bytes.
 pub const OWN_MAX: usize = 16 << 20;
+
+/// How often a lock that another process has is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A temporary file this old is surely nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(60);
@@ -45,6 +49,21 @@ pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
 
 /// For opening without waiting for anybody; means nothing to regular files.
 pub const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// Waits until nobody else has the lock file at `path`, which is made where it is missing; the lock lasts as long as the
+/// file is open. `None`: somebody has had it for all of `patience`.
+pub fn take_turn(path: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let file = open(path, OpenOptions::new().create(true).append(true).mode(0o600))?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(LOOK_AGAIN),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
 
 /// Creates `dir` and its parents; `dir` itself gets mode 0700 when it is new.
 pub fn private_dir(dir: &Path) -> io::Result<()> {

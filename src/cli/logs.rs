@@ -14,6 +14,7 @@ use crate::cli::registry::text::File;
 use crate::fault::{Fault, Kind, Plain};
 use crate::file;
 use crate::nearest::nearest;
+use crate::registry::find::for_person;
 
 /// Lines that are shown when nobody says how many.
 const LINES: usize = 50;
@@ -79,7 +80,9 @@ fn which(args: &LogsArgs, context: &Context) -> Result<PathBuf, Fault> {
 
 /// Whether the registry has such a server; one that cannot be read has none.
 fn is_known(server: &str, context: &Context) -> bool {
-    File::in_force(None, context).is_ok_and(|file| file.registry.server(server).is_some())
+    let found = for_person(None, &context.cwd, &context.paths).ok();
+    let file = found.and_then(|found| File::read(found.path, context).ok());
+    file.is_some_and(|file| file.registry.server(server).is_some())
 }
 
 fn log_name(entry: fs::DirEntry) -> Option<String> {

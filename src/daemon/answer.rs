@@ -277,11 +277,11 @@ impl Switch {
             r#""notifications/tasks/status""# => self.task_status(id, params),
             r#""notifications/elicitation/complete""# => self.elicitation_complete(id, params),
             method => match scan::unquote(method) {
-                Some(method) if Kind::ALL.iter().any(|kind| kind.changed() == method) => {
-                    self.server_list_changed(id, &method);
+                Some(method) => {
+                    if !self.server_list_changed(id, &method) {
+                        self.pass_notice(id, &method, params);
+                    }
                 }
-                // Of an extension, it may be.
-                Some(method) => self.pass_notice(id, &method, params),
                 None => self.counters.dropped_notifications += 1,
             },
         }

@@ -27,10 +27,13 @@ impl Switch {
             .is_some_and(|greeting| greeting.can(capability))
     }
 
-    /// A list of a server's changed.
-    pub fn server_list_changed(&mut self, id: InstanceId, method: &str) {
+    /// A list of a server's changed. False when `method` says so of none that loom knows: it may be an extension's.
+    pub fn server_list_changed(&mut self, id: InstanceId, method: &str) -> bool {
+        let mut is_known = false;
         for kind in Kind::ALL.into_iter().filter(|kind| kind.changed() == method) {
+            is_known = true;
             self.relist_soon(id, kind);
         }
+        is_known
     }
 }

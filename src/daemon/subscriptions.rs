@@ -56,15 +56,15 @@ impl Switch {
     fn server_of<'v>(&self, view: &'v Rc<ClientView>, uri: &str) -> Option<(&'v Member, String)> {
         let route = view.resources.route(uri);
         let members = route.likely().iter().filter_map(|number| view.member(*number));
-        let mut members = members.filter(|member| self.may_have(member.instance, Kind::Resources));
-        let first = members.next()?;
+        let members = members.filter(|member| self.may_have(member.instance, Kind::Resources));
+        let members: Vec<&Member> = members.collect();
         // One that has not greeted yet may be able to.
-        let able = |member: &&Member| {
+        let able = |member: &&&Member| {
             let greeting =
                 self.instances.get(&member.instance).and_then(|instance| instance.greeting.as_ref());
             greeting.is_none_or(Greeting::tells_of_resources)
         };
-        let member = std::iter::once(first).chain(members).find(able).unwrap_or(first);
+        let member = members.iter().find(able).or(members.first())?;
         Some((member, route.own.into_owned()))
     }
 

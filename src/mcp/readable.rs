@@ -1,7 +1,7 @@
 //! Whether clients can read an entry of a list. Their SDKs refuse a whole list over one entry of a wrong form, so that
 //! one server's mistake would take the entries of all servers away. Forms: the schema of MCP 2025-11-25.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
@@ -137,7 +137,7 @@ impl Form {
                 values.iter().try_for_each(|value| form.check(value.get(), &format!("{at}[]")))
             }
             Form::MapOf(form) => {
-                let values: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+                let values: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
                 values.iter().try_for_each(|(key, value)| form.check(value.get(), &join(at, key)))
             }
             Form::Text | Form::Number | Form::Flag | Form::OneOf(_) => Ok(()),

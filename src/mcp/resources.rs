@@ -3,7 +3,7 @@
 //! URIs stay as the servers have them, since they stand in results, too. Where two servers list the same one, the
 //! later is also offered as `loom://r/SERVER/URI`, percent-encoded.
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -94,12 +94,9 @@ impl Resources {
                 });
                 listed.entry(resource.name.clone()).or_insert(number);
             }
-            let templates_before = patterns.len();
-            for template in source.templates.unwrap_or_default() {
-                let own: &[(Template, u32)] = &patterns[templates_before..];
-                if own.iter().any(|(pattern, _)| pattern.text() == &*template.name) {
-                    continue;
-                }
+            let mut seen: HashSet<&str> = HashSet::default();
+            // Each once, however often its server lists it.
+            for template in source.templates.unwrap_or_default().iter().filter(|one| seen.insert(&one.name)) {
                 template_rows.push(template.text.to_string());
                 patterns.push((Template::parse(&template.name), number));
             }

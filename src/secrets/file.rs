@@ -1,12 +1,10 @@
 //! The encrypted file `~/.config/loom/secrets.enc` as a source: read whole, replaced whole, by one writer at a time.
 //! A file that cannot be opened is never replaced.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::fault::{Explain, Kind};
 use crate::file::{self, private_dir, replace};
@@ -17,7 +15,6 @@ use crate::secrets::wrap::{self, KeyError};
 
 /// How long other writers may take.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -69,17 +66,8 @@ pub fn take_turn(place: &Place) -> Result<Turn, FileError> {
     for dir in [place.paths.config_dir(), place.paths.state_dir()] {
         private_dir(&dir).map_err(refused)?;
     }
-    let options = File::options().create(true).append(true).mode(0o600).clone();
-    let file = file::open(&path, &options).map_err(refused)?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Turn(file)),
-            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_PATIENCE => thread::sleep(LOOK_AGAIN),
-            Err(TryLockError::WouldBlock) => return Err(FileError::Busy(LOCK_PATIENCE)),
-            Err(TryLockError::Error(source)) => return Err(refused(source)),
-        }
-    }
+    let turn = file::take_turn(&path, LOCK_PATIENCE).map_err(refused)?;
+    turn.map(Turn).ok_or(FileError::Busy(LOCK_PATIENCE))
 }
 
 /// All secrets of the file; none when there is no file.

@@ -1,11 +1,9 @@
 //! A registry that is changed as text, so that comments and order stay; checked before it is written.
 
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::registry::refuse_errors;
@@ -30,7 +28,6 @@ pub fn server(name: &str) -> Place {
 
 /// How long other commands may take to change a registry.
 const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A registry that is to be changed.
 pub struct File {
@@ -125,21 +122,11 @@ fn take_turn(context: &Context) -> Result<fs::File, Fault> {
     let refused = |error: io::Error| {
         Plain::new(Kind::Unavailable, format!("cannot use {}: {error}", context.show(&path)))
     };
-    let mut options = fs::File::options();
-    options.create(true).append(true).mode(0o600);
-    let file = file::open(&path, &options).map_err(refused)?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(LOOK_AGAIN),
-            Err(TryLockError::WouldBlock) => {
-                let text = format!("another loom has been changing a registry for {} s", PATIENCE.as_secs());
-                return Err(Plain::new(Kind::Unavailable, text).into());
-            }
-            Err(TryLockError::Error(error)) => return Err(refused(error).into()),
-        }
-    }
+    let busy = || {
+        let text = format!("another loom has been changing a registry for {} s", PATIENCE.as_secs());
+        Plain::new(Kind::Unavailable, text)
+    };
+    Ok(file::take_turn(&path, PATIENCE).map_err(refused)?.ok_or_else(busy)?)
 }
 
 fn parsed(text: &str, path: &Path, context: &Context) -> Parsed {
