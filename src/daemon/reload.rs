@@ -1,7 +1,7 @@
 //! A changed registry: read, checked, swapped in whole; only the servers that changed are touched.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,8 @@ use crate::fault::{Explain, Kind};
 use crate::file;
 use crate::registry::Registry;
 use crate::registry::diff::{self, Diff};
-use crate::registry::find::{self, FindError};
+use crate::registry::find::{self, FindError, Found};
 use crate::registry::finding::Level;
-use crate::registry::parse;
 use crate::settings::file::Profile;
 use crate::settings::{self, Settings, SettingsError};
 use crate::upstream::instance::{Demand, InstanceId};
@@ -73,11 +72,25 @@ fn shown(error: &dyn std::error::Error) -> String {
 /// Reads the registry that is in force for a daemon: never one from a working directory. A file without a word in it
 /// does not take the place of `before`'s servers: an editor that writes in place empties it first.
 pub fn load(context: &Context, before: Option<&Registry>) -> Result<Loaded, LoadError> {
+    let (found, bytes) = read(context)?;
+    parse(context, before, found, bytes)
+}
+
+fn read(context: &Context) -> Result<(Found, Vec<u8>), LoadError> {
     let found =
         find::for_service(context.registry_flag.as_deref(), &context.paths).map_err(LoadError::Find)?;
     let bytes = find::read(&found).map_err(LoadError::Find)?;
+    Ok((found, bytes))
+}
+
+fn parse(
+    context: &Context,
+    before: Option<&Registry>,
+    found: Found,
+    bytes: Vec<u8>,
+) -> Result<Loaded, LoadError> {
     let builtins: Vec<&str> = crate::servers::BUILTINS.iter().map(|builtin| builtin.name).collect();
-    let parsed = parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
+    let parsed = crate::registry::parse::parse_bytes(&bytes, &found.path, context.paths.home(), &builtins);
     if parsed.is_blank && before.is_some_and(|before| !before.servers.is_empty()) {
         let place = found.path.display();
         let text = "the file is empty; a registry without servers says `servers: []`";
@@ -90,6 +103,7 @@ pub fn load(context: &Context, before: Option<&Registry>) -> Result<Loaded, Load
         Some(registry) => Ok(Loaded {
             registry: Rc::new(registry),
             found,
+            bytes: Some(bytes),
             profiles: Rc::new(read_profiles(context)?),
             error: None,
         }),
@@ -110,7 +124,11 @@ pub fn read_profiles(context: &Context) -> Result<BTreeMap<String, Profile>, Loa
 impl Switch {
     /// Reads the registry anew. A broken file changes nothing.
     pub fn reload(&mut self) -> Result<Diff, LoadError> {
-        let loaded = match load(&self.context, Some(&self.loaded.registry)) {
+        let read = read(&self.context);
+        self.loaded.bytes = read.as_ref().ok().map(|(_, bytes)| bytes.clone());
+        let loaded =
+            read.and_then(|(found, bytes)| parse(&self.context, Some(&self.loaded.registry), found, bytes));
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(%error, "the registry stays as it was");
@@ -206,15 +224,17 @@ impl Switch {
     }
 }
 
-/// Reloads when the registry file changes, for ever; after `loom registry use` that is another file.
+/// Reloads when the registry file changes, for ever; after `loom registry use`, or when a link leads elsewhere, that is
+/// another file.
 pub async fn watch(shared: Shared) {
     let moved = shared.borrow().moved.clone();
     loop {
         let path = shared.borrow().loaded.found.path.clone();
+        let behind = behind(&path);
         let (tell, told) = mpsc::channel(1);
-        match begin(&path, tell) {
+        match begin(&path, &behind, tell) {
             Ok(_watcher) => tokio::select! {
-                () = follow(&shared, &path, told) => return,
+                () = follow(&shared, &path, &behind, told) => {}
                 () = moved.notified() => {}
             },
             Err(error) => {
@@ -225,26 +245,32 @@ pub async fn watch(shared: Shared) {
     }
 }
 
-/// Reloads at each change of what the file holds, until nobody can tell of one.
-async fn follow(shared: &Shared, path: &Path, mut told: mpsc::Receiver<()>) {
-    let mut seen = fingerprint(path);
-    while told.recv().await.is_some() {
+/// Reloads at each change of what the file holds, until another file is `behind` its path. What changed before anybody
+/// watched counts, too.
+async fn follow(shared: &Shared, path: &Path, target: &Path, mut told: mpsc::Receiver<()>) {
+    loop {
+        let now = file::read(path, file::OWN_MAX).ok();
+        if now.is_some() && now != shared.borrow().loaded.bytes {
+            let mut switch = shared.borrow_mut();
+            // The error is kept for `loom status` and has been logged.
+            let _ = switch.reload();
+            switch.flush();
+        }
+        if behind(path) != target || told.recv().await.is_none() {
+            return;
+        }
         tokio::time::sleep(SETTLE).await;
         while told.try_recv().is_ok() {}
-        let now = fingerprint(path);
-        if now == seen || now.is_none() {
-            continue;
-        }
-        seen = now;
-        let mut switch = shared.borrow_mut();
-        // The error is kept for `loom status` and has been logged.
-        let _ = switch.reload();
-        switch.flush();
     }
 }
 
+/// The file that is read at `path`: where a link leads.
+fn behind(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.into())
+}
+
 /// Watches the folder of `path`, since editors replace files, and that of the file behind a link.
-fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
+fn begin(path: &Path, behind: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let is_change = |kind: &EventKind| kind.is_create() || kind.is_modify() || kind.is_remove();
         if event.is_ok_and(|event| is_change(&event.kind)) {
@@ -252,16 +278,10 @@ fn begin(path: &Path, tell: mpsc::Sender<()>) -> notify::Result<impl Watcher + u
             let _ = tell.try_send(());
         }
     })?;
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    let dirs = [path, &target].map(|path| path.parent().unwrap_or(Path::new("/")));
+    let dirs = [path, behind].map(|path| path.parent().unwrap_or(Path::new("/")));
     watcher.watch(dirs[0], RecursiveMode::NonRecursive)?;
     if dirs[1] != dirs[0] {
         watcher.watch(dirs[1], RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
-}
-
-/// What the file holds, so that only a real change is followed.
-fn fingerprint(path: &Path) -> Option<Vec<u8>> {
-    file::read(path, file::OWN_MAX).ok()
 }

@@ -61,6 +61,8 @@ pub struct Context {
 pub struct Loaded {
     pub registry: Rc<Registry>,
     pub found: Found,
+    /// What the file held when it was last read, in force or not.
+    pub bytes: Option<Vec<u8>>,
     /// The tool profiles of `config.toml`.
     pub profiles: Rc<BTreeMap<String, Profile>>,
     /// Why the file as it is now is not in force.

@@ -290,6 +290,15 @@ fn the_file_that_is_in_force_is_the_one_that_is_watched() {
     std::os::unix::fs::symlink(&behind, home.config_dir().join("registry.yaml")).expect("a link can be made");
     home.loom_ok(&["start"]);
     follows(&behind, "edited");
+    // The link is led to a file of yet another folder.
+    let farther = home.path().join("farther/registry.yaml");
+    fs::create_dir_all(home.path().join("farther")).expect("the home can be written");
+    fs::write(&farther, one("farther")).expect("the home can be written");
+    let link = home.config_dir().join("registry.new");
+    std::os::unix::fs::symlink(&farther, &link).expect("a link can be made");
+    fs::rename(&link, home.config_dir().join("registry.yaml")).expect("it can be put in its place");
+    assert!(wait_until(PATIENCE, || names() == Some(vec![json!("farther")])), "{:?}", names());
+    follows(&farther, "farther-edited");
 
     let other = home.path().join("other.yaml");
     fs::write(&other, one("chosen")).expect("the home can be written");
@@ -298,7 +307,7 @@ fn the_file_that_is_in_force_is_the_one_that_is_watched() {
     follows(&other, "edited-too");
     home.loom_ok(&["registry", "use", "--home"]);
     home.loom_ok(&["reload"]);
-    follows(&behind, "home-again");
+    follows(&farther, "home-again");
 }
 
 #[test]
