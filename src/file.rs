@@ -112,15 +112,21 @@ fn written<'p>(path: &'p Path, bytes: &[u8], mode: u32) -> io::Result<(tempfile:
     Ok((temp, dir))
 }
 
-/// Removes the temporary files that killed writers left in `dir`. Young ones may be in the making.
+/// Removes the temporary files that killed writers left in `dir`, since they may hold all that a file was to hold. Young
+/// ones may be in the making.
 pub fn sweep(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.strip_prefix(TEMPORARY))
+            .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let is_old = || {
             let written = entry.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok()?;
             written.elapsed().ok().filter(|age| *age > ABANDONED)
         };
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && is_old().is_some() {
-            // One that cannot be removed is only untidy.
+        if is_ours && is_old().is_some() {
+            // One that cannot be removed is looked at again the next time.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -181,15 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn a_young_temporary_file_is_left_to_its_writer() {
+    fn only_old_files_of_a_broken_write_are_swept() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, age) in [(".loom-young", 5), (".loom-old", 90), ("old", 90)] {
-            let written = std::time::SystemTime::now() - Duration::from_secs(age);
+        let table = [
+            (".loom-aB3xyz", ABANDONED * 2, false),
+            (".loom-aB3xyy", Duration::ZERO, true),
+            (".loom-notes", ABANDONED * 2, true),
+            ("aB3xyz", ABANDONED * 2, true),
+        ];
+        for (name, age, _) in table {
+            let written = std::time::SystemTime::now() - age;
             File::create(dir.path().join(name)).unwrap().set_modified(written).unwrap();
         }
         sweep(dir.path());
-        let left = [".loom-young", ".loom-old", "old"].map(|name| dir.path().join(name).exists());
-        assert_eq!(left, [true, false, true]);
+        for (name, _, stays) in table {
+            assert_eq!(dir.path().join(name).exists(), stays, "{name}");
+        }
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crate::cli::server_table::counted;
 use crate::cli::sync::report::Style;
 use crate::cli::sync::{TakenOut, machine, named, take_servers_out};
 use crate::fault::{Fault, Kind, Plain};
-use crate::registry::find::for_service;
 use crate::secret::Secret;
 use crate::secrets::chain::{self, Written};
 use crate::secrets::sealed::Values;
@@ -36,7 +35,7 @@ pub fn run(args: ImportServersArgs, context: &Context, out: &mut Out) -> Result<
     let targets = named(&[args.from.as_str()], &machine, &manifest, false)?;
     let Haul { servers, left, obstacles } = theirs::read(&targets, &machine, &manifest);
     let flag = args.registry.as_deref().map(|path| context.absolute(path));
-    let file = File::read(for_service(flag.as_deref(), &context.paths)?.path, context)?;
+    let file = File::to_import_into(flag.as_deref(), args.dry_run, context)?;
     let gathered = if args.dry_run {
         let mut held = |name: &str| variable(&desk, name);
         gather(servers, &file.registry, &mut held)

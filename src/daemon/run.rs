@@ -32,6 +32,9 @@ const SERVERS_END: Duration = Duration::from_secs(7);
 /// Descriptors that the daemon asks for: three for a server, one for a client.
 const DESCRIPTORS: u64 = 8192;
 
+/// A client that could not be let in is told of in the log once in this time.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
 /// Runs the daemon until it is stopped. Returns only an error that kept it from serving.
 pub fn run(options: Options, mut environment: BTreeMap<String, String>) -> Result<(), Fault> {
     if options.detach {
@@ -198,6 +201,7 @@ fn leave_the_terminal(errors: &Path) -> Result<(), Plain> {
 }
 
 async fn accept(shared: &Shared, listener: &UnixListener) {
+    let mut told: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -205,7 +209,11 @@ async fn accept(shared: &Shared, listener: &UnixListener) {
                 tokio::task::spawn_local(session::serve(shared.clone(), stream));
             }
             Err(error) => {
-                tracing::error!(%error, "a client could not be let in");
+                // Without free descriptors this comes twenty times a second: the log is to keep its other lines.
+                if told.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+                    tracing::error!(%error, "a client could not be let in");
+                    told = Some(Instant::now());
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::file::{self, TEMPORARY};
 
@@ -32,34 +31,12 @@ impl From<io::Error> for WriteError {
 /// More is no configuration file, in bytes.
 const LARGEST: usize = 64 << 20;
 
-/// What a write that was broken off left behind is surely nobody's after this.
-const ABANDONED: Duration = Duration::from_secs(60);
-
 /// The bytes of a file; `None` when there is none. Whatever is no regular file is refused: it might never end.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match file::read(path, LARGEST) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Removes the temporary files of writes that were broken off in a folder: they may hold all that a file was to hold.
-pub fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_ours = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.strip_prefix(TEMPORARY))
-            .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        let is_old = || {
-            let written = entry.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok()?;
-            written.elapsed().ok()
-        };
-        if is_ours && is_old().is_some_and(|age| age > ABANDONED) {
-            // One that cannot be removed is looked at again the next time.
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }
 
@@ -163,23 +140,6 @@ mod tests {
         }
         File::create(dir.path().join("huge")).unwrap().set_len(LARGEST as u64 + 1).unwrap();
         assert_eq!(read(&dir.path().join("huge")).unwrap_err().to_string(), "it is larger than 64 MiB");
-    }
-
-    #[test]
-    fn only_old_files_of_a_broken_write_are_swept() {
-        let dir = tempfile::tempdir().unwrap();
-        let old = std::time::SystemTime::now() - ABANDONED * 2;
-        for (name, is_old, stays) in
-            [(".loom-aB3xyz", true, false), (".loom-aB3xyy", false, true), (".loom-notes", true, true)]
-        {
-            let path = dir.path().join(name);
-            let file = File::create(&path).unwrap();
-            if is_old {
-                file.set_modified(old).unwrap();
-            }
-            sweep(dir.path());
-            assert_eq!(path.exists(), stays, "{name}");
-        }
     }
 
     #[test]

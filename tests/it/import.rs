@@ -157,6 +157,28 @@ fn a_second_import_finds_nothing_new_and_writes_nothing() {
 }
 
 #[test]
+fn imports_and_additions_at_once_lose_nothing() {
+    let home = home();
+    home.registry("version: 1\nservers: []\n");
+    std::thread::scope(|scope| {
+        for client in ["codex", "claude", "cursor", "vscode"] {
+            let home = &home;
+            scope.spawn(move || home.loom_ok(&["import", "--from", client]));
+            scope.spawn(move || {
+                home.loom_ok(&["add", &format!("own-{client}"), "--", loom_binary(), "mcp", "echo"])
+            });
+        }
+    });
+    let text = registry(&home);
+    let own = ["codex", "claude", "cursor", "vscode"].map(|client| format!("own-{client}"));
+    let imported = ["files", "named", "ported", "literal", "my-Server"].map(str::to_owned);
+    for name in own.iter().chain(&imported) {
+        assert!(text.contains(&format!("- name: {name}\n")), "{name}: {text}");
+    }
+    home.loom_ok(&["check"]);
+}
+
+#[test]
 fn comments_and_order_of_the_registry_stay_and_a_running_daemon_knows_at_once() {
     let home = home();
     let before = "# mine\nversion: 1\nservers:\n  # the first\n  - name: echo   # keep\n    common: { builtin: echo }\n\nrouting: []\n";

@@ -214,8 +214,9 @@ fn look_at_skills(report: &mut Report, flag: Option<&Path>, cwd: &Path, paths: &
                 let trouble = |finding: &Finding| Trouble::warning("skills", "", finding.to_string());
                 report.troubles.extend(findings.iter().map(trouble));
             }
-            Err(errors) => {
-                report.troubles.extend(errors.into_iter().map(|error| Trouble::error("skills", "", error)));
+            Err(wrong) => {
+                let trouble = |error| Trouble::error("skills", "", error);
+                report.troubles.extend(wrong.errors().into_iter().map(trouble));
             }
         }
     }

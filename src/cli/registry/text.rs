@@ -11,7 +11,7 @@ use crate::fault::{Fault, Kind, Plain};
 use crate::file;
 use crate::nearest::nearest;
 use crate::registry::Registry;
-use crate::registry::find::for_person;
+use crate::registry::find::{for_person, for_service};
 use crate::registry::parse::{Parsed, parse};
 use crate::servers::BUILTINS;
 use crate::sync::disk::{self, WriteError};
@@ -45,6 +45,14 @@ impl File {
         let turn = take_turn(context)?;
         let file = Self::read(for_person(flag, &context.cwd, &context.paths)?.path, context)?;
         Ok(File { _turn: Some(turn), ..file })
+    }
+
+    /// Reads the registry that the daemon reads, which need not be there; nobody else changes one meanwhile, unless this
+    /// only shows what would be.
+    pub fn to_import_into(flag: Option<&Path>, is_dry: bool, context: &Context) -> Result<Self, Fault> {
+        let turn = if is_dry { None } else { Some(take_turn(context)?) };
+        let file = Self::read(for_service(flag, &context.paths)?.path, context)?;
+        Ok(File { _turn: turn, ..file })
     }
 
     /// Reads the registry at `path`, which need not be there.

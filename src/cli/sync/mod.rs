@@ -22,7 +22,6 @@ use crate::nearest::nearest;
 use crate::registry::find::{Found, for_home, for_person, passed_over};
 use crate::settings::process_environment;
 use crate::sync::apply::{apply, recover};
-use crate::sync::disk;
 use crate::sync::history::{Run, all};
 use crate::sync::job::{Job, draft};
 use crate::sync::machine::Machine;
@@ -332,7 +331,7 @@ fn open(context: &Context) -> Result<(State, Manifest), Fault> {
     let mut folders: BTreeSet<&Path> = manifest.files.keys().filter_map(|path| path.parent()).collect();
     let own = [context.paths.config_dir(), context.paths.state_dir()];
     folders.extend(own.iter().map(|path| path.as_path()));
-    folders.into_iter().for_each(disk::sweep);
+    folders.into_iter().for_each(crate::file::sweep);
     Ok((state, manifest))
 }
 
