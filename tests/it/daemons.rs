@@ -88,7 +88,7 @@ fn what_a_dead_daemon_left_behind_does_not_matter() {
     for stale in ["loom.sock", "loomd.lock"] {
         assert!(home.config_dir().join(stale).exists() || state.join(stale).exists(), "{stale} is not there");
     }
-    let half = state.join(".loom-half");
+    let half = state.join(".loom-halfed");
     let long_ago = SystemTime::now() - Duration::from_secs(90);
     let made = fs::File::create(&half).and_then(|file| file.set_modified(long_ago));
     made.expect("the home can be written");
