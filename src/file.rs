@@ -4,17 +4,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the name of a file begins with that is not whole yet. One that a killed process left may be removed.
 pub const TEMPORARY: &str = ".loom-";
 
 /// The most that any file of loom's own may hold, in bytes.
 pub const OWN_MAX: usize = 16 << 20;
-
-/// How often a lock that another process has is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A temporary file this old is surely nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(60);
@@ -54,15 +52,15 @@ pub const NO_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 /// file is open. `None`: somebody has had it for all of `patience`.
 pub fn take_turn(path: &Path, patience: Duration) -> io::Result<Option<File>> {
     let file = open(path, OpenOptions::new().create(true).append(true).mode(0o600))?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(LOOK_AGAIN),
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+    match file.try_lock() {
+        Ok(()) => return Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
     }
+    // Only a wait without a deadline is in turn. One that nobody waits for any more drops the file, and so the lock.
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::Builder::new().spawn(move || tell.send(file.lock().map(|()| file)))?;
+    told.recv_timeout(patience).ok().transpose()
 }
 
 /// Creates `dir` and its parents; `dir` itself gets mode 0700 when it is new.
@@ -203,6 +201,22 @@ mod tests {
         for (name, _, stays) in table {
             assert_eq!(dir.path().join(name).exists(), stays, "{name}");
         }
+    }
+
+    #[test]
+    fn a_turn_comes_when_the_last_one_ends_and_not_after_our_patience() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = take_turn(&path, Duration::ZERO).unwrap().unwrap();
+        assert!(take_turn(&path, Duration::from_millis(1)).unwrap().is_none());
+        let next = thread::scope(|scope| {
+            let waits = scope.spawn(|| take_turn(&path, Duration::from_secs(20)).unwrap());
+            drop(first);
+            waits.join().unwrap()
+        });
+        drop(next.unwrap());
+        // Nor has it the one that waited too long.
+        assert!(take_turn(&path, Duration::from_secs(20)).unwrap().is_some());
     }
 
     #[test]
