@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::handshake::shake_hands;
@@ -15,6 +15,7 @@ use crate::mcp::catalog::Kind;
 use crate::registry::launch::Address;
 use crate::upstream::calls::Asker;
 use crate::upstream::channel::Channel;
+use crate::upstream::http::outgoing::Outgoing;
 use crate::upstream::http::{self, Endpoint, Event, Failure};
 use crate::upstream::instance::{Demand, InstanceId, Order};
 use crate::upstream::life::{End, ServerState, Trouble};
@@ -44,19 +45,19 @@ pub async fn live(
     wake: &Rc<Notify>,
     address: Address,
 ) -> Result<(), LifeEnd> {
-    let (tell, told) = mpsc::unbounded_channel();
+    let (outgoing, taken) = Outgoing::new();
     let values = shared.borrow().environment.values.clone();
     let env = Box::new(move |name: &str| values.get(name).cloned());
     let endpoint = Endpoint { url: address.url, headers: address.headers, env };
     let events = shared.clone();
-    let transport = http::run(endpoint, told, move |event| events.borrow_mut().transport_event(id, event));
+    let transport = http::run(endpoint, taken, move |event| events.borrow_mut().transport_event(id, event));
     // Ends when the channel closes, or is aborted below.
     let mut transport = tokio::task::spawn_local(transport);
     {
         let mut switch = shared.borrow_mut();
         let startup = switch.context.settings.startup_timeout;
         if let Some(instance) = switch.instances.get_mut(&id) {
-            instance.channel = Some(Channel::Http(tell));
+            instance.channel = Some(Channel::Http(outgoing));
             let deadline = shake_hands(instance, startup);
             instance.flush();
             switch.clock.note(deadline);

@@ -316,6 +316,11 @@ impl Instance {
         }
     }
 
+    /// Bytes of what is said to it, and is still held for it.
+    pub fn unwritten(&self) -> usize {
+        self.out.pending().len() + self.channel.as_ref().map_or(0, Channel::held)
+    }
+
     /// The process has ended: calls of which no byte left wait for the next life; the others are returned.
     pub fn abandon(&mut self) -> Vec<u64> {
         self.channel = None;

@@ -7,7 +7,7 @@
 //! that comes from here.
 //!
 //! Runs on a current-thread runtime inside a `LocalSet`. What happens where:
-//! `streamable` (with `talk`, `session`, `ask`, `listen`) or `legacy`, the two protocols, start tasks in `lanes` → those
+//! Lines come from `outgoing`; `streamable` (with `talk`, `session`, `ask`, `listen`) or `legacy`, the two protocols, start tasks in `lanes` → those
 //! read responses with `answer` and `sse` → `site` is the server's address, and where events go → `client` has
 //! the connections → `dial` makes them, with TLS and proxies.
 
@@ -18,6 +18,7 @@ mod dial;
 mod lanes;
 mod legacy;
 mod listen;
+pub mod outgoing;
 mod session;
 mod site;
 mod sse;
@@ -27,6 +28,7 @@ mod talk;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use site::Site;
@@ -94,7 +96,7 @@ pub enum Failure {
 /// `event` is called on this thread between awaits; it must not wait. It may send commands.
 pub async fn run(
     endpoint: Endpoint,
-    mut outgoing: UnboundedReceiver<Vec<u8>>,
+    mut outgoing: UnboundedReceiver<Bytes>,
     event: impl FnMut(Event<'_>) + 'static,
 ) -> Result<(), String> {
     let site = Rc::new(Site::new(endpoint, event).await?);
@@ -105,7 +107,7 @@ pub async fn run(
     if let Err(text) = &ended {
         outgoing.close();
         while let Ok(line) = outgoing.try_recv() {
-            site.failed(line.into(), Failure::Unsent(text.clone()));
+            site.failed(line, Failure::Unsent(text.clone()));
         }
     }
     ended

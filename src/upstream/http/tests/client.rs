@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::outgoing::Outgoing;
 use super::super::{Endpoint, Event, Failure, Lookup, run};
 use super::PATIENCE;
 use super::server::{Asked, Server};
@@ -18,7 +19,7 @@ pub enum Got {
 }
 
 pub struct Client {
-    commands: mpsc::UnboundedSender<Vec<u8>>,
+    commands: Outgoing,
     pub events: mpsc::UnboundedReceiver<Got>,
     running: JoinHandle<Result<(), String>>,
 }
@@ -35,7 +36,7 @@ impl Client {
 
     pub fn with_env(url: &str, headers: &[(&str, &str)], env: Lookup) -> Client {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        let (commands, outgoing) = mpsc::unbounded_channel();
+        let (commands, outgoing) = Outgoing::new();
         let (seen, events) = mpsc::unbounded_channel();
         let endpoint = Endpoint { url: url.into(), headers, env };
         let running = tokio::task::spawn_local(run(endpoint, outgoing, move |event| {
@@ -77,7 +78,7 @@ impl Client {
     }
 
     pub fn say(&self, line: impl Into<String>) {
-        self.commands.send(line.into().into_bytes()).unwrap();
+        assert!(self.commands.hand_over(line.into().as_bytes()), "it runs");
     }
 
     pub fn take_back(&self, id: &str) {
