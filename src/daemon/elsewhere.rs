@@ -156,8 +156,6 @@ impl Switch {
         tracing::info!(server = instance.name(), "its session expired");
         instance.state = ServerState::Starting;
         instance.level = None;
-        // The server may be at them still, but no request of before is open to it.
-        instance.tasks.values_mut().for_each(|task| task.token = None);
         let deadline = shake_hands(instance, startup);
         self.clock.note(deadline);
         self.dirty_instances.insert(id);
