@@ -48,7 +48,10 @@ pub async fn live(
     let (outgoing, taken) = Outgoing::new();
     let values = shared.borrow().environment.values.clone();
     let env = Box::new(move |name: &str| values.get(name).cloned());
-    let endpoint = Endpoint { url: address.url, headers: address.headers, env };
+    let held = shared.borrow().instances.get(&id).map(|instance| instance.held.clone()).unwrap_or_default();
+    let room = shared.clone();
+    let limit = Box::new(move |held| room.borrow().server_line_limit(held));
+    let endpoint = Endpoint { url: address.url, headers: address.headers, env, limit, held };
     let events = shared.clone();
     let transport = http::run(endpoint, taken, move |event| events.borrow_mut().transport_event(id, event));
     // Ends when the channel closes, or is aborted below.
@@ -264,7 +267,7 @@ impl Switch {
 /// Whether another attempt may go better without anybody doing anything.
 fn may_pass(failure: &Failure) -> bool {
     match failure {
-        Failure::Unsent(_) | Failure::Cut(_) | Failure::Forgotten(_) => true,
+        Failure::Unsent(_) | Failure::Cut(_) | Failure::Forgotten(_) | Failure::NoRoom(_) => true,
         Failure::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=599),
         Failure::BadAnswer(_) | Failure::TooLarge(_) => false,
     }
@@ -284,5 +287,6 @@ fn told(failure: &Failure) -> (Code, String) {
         Failure::Cut(text) => (code::SERVER_GONE, text.clone()),
         Failure::BadAnswer(text) => (code::BAD_ANSWER, text.clone()),
         Failure::TooLarge(text) => (code::TOO_LARGE, text.clone()),
+        Failure::NoRoom(text) => (code::BUSY, text.clone()),
     }
 }

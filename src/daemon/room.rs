@@ -94,7 +94,7 @@ impl Switch {
         let to_clients: usize =
             self.sessions.values().map(|session| session.out.pending().len() + session.held).sum();
         let to_servers: usize =
-            self.instances.values().map(|instance| waiting_for(instance) + instance.held).sum();
+            self.instances.values().map(|instance| waiting_for(instance) + instance.held.get()).sum();
         to_clients + to_servers
     }
 

@@ -184,7 +184,10 @@ impl Ask<'_> {
     fn take(&mut self, parser: &mut Parser, held: &mut Held<'_>, chunk: &[u8]) -> Result<bool, Failure> {
         let mut wrong = None;
         let ours = |text: Oversized, id: &[u8]| !text.has_method && text.id.as_deref() == Some(id);
-        let any = parser.feed(chunk, held.limit(), |item| match item {
+        let limit = held.limit();
+        // What has come of it is handed over now: it does not count twice.
+        held.set(0);
+        let any = parser.feed(chunk, limit, |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                 match self.deliver(data) {
                     Err(failure) if ours(owner(data), self.id) => wrong = Some(failure),

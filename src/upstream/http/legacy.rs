@@ -169,7 +169,9 @@ async fn hear(site: Rc<Site>, mut body: Incoming, mut parser: Parser, open: Open
         match body.frame().await {
             Some(Ok(frame)) => {
                 let Some(chunk) = frame.data_ref() else { continue };
-                parser.feed(chunk, held.limit(), |item| match item {
+                let limit = held.limit();
+                held.set(0);
+                parser.feed(chunk, limit, |item| match item {
                     Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                         let seen = |role: Role<'_>, _: &[u8]| {
                             if let Role::Answer(id) = role {

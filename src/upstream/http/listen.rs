@@ -139,7 +139,9 @@ pub async fn hear(site: &Site, mut body: Incoming, parser: &mut Parser) -> bool 
     let mut held = site.held();
     while let Some(Ok(frame)) = body.frame().await {
         let Some(chunk) = frame.data_ref() else { continue };
-        any |= parser.feed(chunk, held.limit(), |item| match item {
+        let limit = held.limit();
+        held.set(0);
+        any |= parser.feed(chunk, limit, |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                 if site.deliver(data, None, |_, _| {}).is_err() {
                     tracing::debug!("an event was no JSON-RPC message");

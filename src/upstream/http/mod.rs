@@ -25,6 +25,7 @@ mod sse;
 mod streamable;
 mod talk;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,7 +39,10 @@ use crate::secret::Secret;
 /// Looks a variable up by its name.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
-/// Where the server is and what it must be told with every request.
+/// How many bytes an answer may have of which so many have come, as things are now; at most `wire::LINE_MAX`.
+pub type Limit = Box<dyn Fn(usize) -> usize>;
+
+/// Where the server is and what it must be told with every request, and how much it may say at once.
 pub struct Endpoint {
     /// `http://` or `https://`, without a user name.
     pub url: Secret<String>,
@@ -46,6 +50,10 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret<String>)>,
     /// Looks up `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals and in small letters.
     pub env: Lookup,
+    /// Asked while an answer comes, between events.
+    pub limit: Limit,
+    /// Counts the bytes of all answers that have not come whole.
+    pub held: Rc<Cell<usize>>,
 }
 
 /// What the transport has to say.
@@ -82,6 +90,8 @@ pub enum Failure {
     BadAnswer(String),
     /// The answer is longer than `wire::LINE_MAX`.
     TooLarge(String),
+    /// The answer is longer than the limit of the moment.
+    NoRoom(String),
 }
 
 /// Serves one server. `outgoing`: JSON-RPC messages for it, each with or without its newline. Requests go side by side;

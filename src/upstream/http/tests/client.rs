@@ -1,5 +1,8 @@
 //! The transport under test, and what it said.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -9,6 +12,7 @@ use super::super::{Endpoint, Event, Failure, Lookup, run};
 use super::PATIENCE;
 use super::server::{Asked, Server};
 use super::taken_back;
+use crate::wire::LINE_MAX;
 
 #[derive(Debug, PartialEq)]
 pub enum Got {
@@ -21,6 +25,8 @@ pub enum Got {
 pub struct Client {
     commands: Outgoing,
     pub events: mpsc::UnboundedReceiver<Got>,
+    /// How long an answer may be.
+    pub room: Rc<Cell<usize>>,
     running: JoinHandle<Result<(), String>>,
 }
 
@@ -38,7 +44,10 @@ impl Client {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let (commands, outgoing) = Outgoing::new();
         let (seen, events) = mpsc::unbounded_channel();
-        let endpoint = Endpoint { url: url.into(), headers, env };
+        let room = Rc::new(Cell::new(LINE_MAX));
+        let (limit, held) = (room.clone(), Rc::default());
+        let endpoint =
+            Endpoint { url: url.into(), headers, env, limit: Box::new(move |_| limit.get()), held };
         let running = tokio::task::spawn_local(run(endpoint, outgoing, move |event| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let _ = seen.send(match event {
@@ -48,7 +57,7 @@ impl Client {
                 Event::Away(why) => Got::Away(why.map(str::to_owned)),
             });
         }));
-        Client { commands, events, running }
+        Client { commands, events, room, running }
     }
 
     /// With a session: the handshake is done, and the server has no stream of its own.
