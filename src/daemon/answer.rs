@@ -280,12 +280,14 @@ impl Switch {
             r#""notifications/tasks/status""# => self.task_status(id, params),
             r#""notifications/elicitation/complete""# => self.elicitation_complete(id, params),
             method => match scan::unquote(method) {
-                Some(method) => {
-                    if !self.server_list_changed(id, &method) {
-                        self.pass_notice(id, &method, params);
+                // A word between loom's own processes is no server's to say.
+                Some(Cow::Borrowed(method)) if !method.starts_with("loom/") => {
+                    if !self.server_list_changed(id, method) {
+                        self.pass_notice(id, method, params);
                     }
                 }
-                None => self.counters.dropped_notifications += 1,
+                // Method names hold no escapes.
+                Some(_) | None => self.counters.dropped_notifications += 1,
             },
         }
     }

@@ -33,8 +33,6 @@ impl Switch {
     pub fn pass_notice(&mut self, id: InstanceId, method: &str, params: &str) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let session = match instance.scope {
-            // A word between loom's own processes is no server's to say.
-            _ if method.starts_with("loom/") => None,
             Scope::Client(session) => Some(session),
             Scope::Everybody | Scope::Workspace(_) => instance.only_caller(),
         };
