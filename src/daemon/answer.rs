@@ -8,7 +8,7 @@ use super::session::{NOTIFY_BACKLOG, SessionId, UNREAD_MAX};
 use super::switch::Switch;
 use super::tap::Ended;
 use crate::mcp::catalog::Kind;
-use crate::mcp::clip;
+use crate::mcp::{clip, tasks};
 use crate::upstream::calls::{Asker, Open};
 use crate::upstream::instance::{InstanceId, Order};
 use crate::upstream::life::Trouble;
@@ -194,6 +194,9 @@ impl Switch {
         };
         self.tapped(Ended { session, topic, queued, served, bytes_out: bytes, end }, now);
         self.deliver(session, &client_id, &purpose, &outcome, full);
+        if let (Purpose::Task, Outcome::Result(result)) = (&purpose, &outcome) {
+            self.tell_progress(session, result);
+        }
         self.after_call(id, now);
     }
 
@@ -277,12 +280,14 @@ impl Switch {
             r#""notifications/tasks/status""# => self.task_status(id, params),
             r#""notifications/elicitation/complete""# => self.elicitation_complete(id, params),
             method => match scan::unquote(method) {
-                Some(method) => {
-                    if !self.server_list_changed(id, &method) {
-                        self.pass_notice(id, &method, params);
+                // A word between loom's own processes is no server's to say.
+                Some(Cow::Borrowed(method)) if !method.starts_with("loom/") => {
+                    if !self.server_list_changed(id, method) {
+                        self.pass_notice(id, method, params);
                     }
                 }
-                None => self.counters.dropped_notifications += 1,
+                // Method names hold no escapes.
+                Some(_) | None => self.counters.dropped_notifications += 1,
             },
         }
     }
@@ -290,18 +295,19 @@ impl Switch {
     /// Progress belongs to one call: it goes to its client, under the client's own token.
     fn server_progress(&mut self, id: InstanceId, params: &str) {
         let Ok([Some(token)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
-        let Some(call) = number(params[token.clone()].as_bytes()) else { return };
+        let given = &params[token.clone()];
+        let call = number(given.as_bytes()).or_else(|| tasks::call_of(given, self.context.epoch, id));
         let Some(instance) = self.instances.get_mut(&id) else { return };
-        let open = instance.calls.get(call).map(|open| &open.asker);
+        let open = call.and_then(|call| Some((call, &instance.calls.get(call)?.asker)));
         let owner = match open {
-            Some(Asker::Client { session, token: Some(own), .. }) => {
+            Some((call, Asker::Client { session, token: Some(own), .. })) => {
                 let owner = (*session, own.clone());
                 instance.calls.progress(call, Instant::now());
                 Some(owner)
             }
             // Nobody asked for it: it moves no deadline either.
             Some(_) => None,
-            None => self.task_progress(id, call),
+            None => self.task_progress(id, given),
         };
         let Some((session, own)) = owner else {
             // Its call has ended: clients drop the connection over progress for nothing they know.

@@ -27,6 +27,8 @@ pub enum Ask {
 /// So many questions of one server may be open.
 const ASKS_MAX: usize = 100;
 
+const NO_ROOM: &str = "the client's answer is more than loom can hold back for this server now";
+
 /// Why a question reaches nobody.
 struct Unasked(String);
 
@@ -162,12 +164,15 @@ impl Switch {
                 self.roots_answered(session, result.as_deref());
             }
             Some(Ask::Server { instance, id, .. }) => {
+                let server = self.instances.get(&instance);
+                let fits = server.is_some_and(|server| self.has_spare_room(server, text.len()));
                 let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else {
                     return;
                 };
                 let told = envelope.result.clone().map(|at| as_own(&text[at], state.name()));
                 let out = state.out.tail();
                 match (&told, &envelope.error) {
+                    _ if !fits => reply::error(out, id.as_bytes(), code::BUSY, NO_ROOM, &Detail::default()),
                     (Some(told), _) => {
                         reply::result(out, id.as_bytes(), told.as_bytes());
                     }
@@ -188,11 +193,10 @@ impl Switch {
         let ask = number.and_then(|number| self.sessions.get(&session)?.asks.get(&number));
         let Some(Ask::Server { instance, token: Some(token), .. }) = ask else { return };
         let (instance, token) = (*instance, token.clone());
-        let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else { return };
+        let Some(state) = self.instances.get(&instance).filter(|state| state.is_linked()) else { return };
         let own = reply::spliced(params, &[(at, token.as_bytes())]);
         let own = as_own(&own, state.name()).into_owned();
-        reply::notification(state.out.tail(), "notifications/progress", &own);
-        self.dirty_instances.insert(instance);
+        self.tell_server(instance, "notifications/progress", &own);
     }
 
     /// A server no longer wants an answer.

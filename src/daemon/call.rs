@@ -15,6 +15,7 @@ use super::tap::short_name;
 use super::views::{ClientView, Member};
 use crate::mcp::catalog::Kind;
 use crate::mcp::quote::quote;
+use crate::mcp::tasks;
 use crate::mcp::toolname::is_short;
 use crate::mcp::view::{Refusal as Refused, Route};
 use crate::upstream::calls::{Asker, Open};
@@ -24,7 +25,7 @@ use crate::upstream::purpose::Purpose;
 use crate::wire::code::{self, Code};
 use crate::wire::id::Id;
 use crate::wire::reply;
-use crate::wire::scan::{self, Place};
+use crate::wire::scan;
 
 /// A failed server that may start again within this time is waited for; a later one is an error at once.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
@@ -92,7 +93,12 @@ impl Switch {
         let deadline = asker.since(request.now) + limit;
         instance.counts.calls += u64::from(request.method == "tools/call");
         instance.used = request.now;
-        let edits = Edits { id: request.id_at.clone(), subject, token: places.token.clone() };
+        let given = || match purpose_of(&asker) {
+            Some(Purpose::Task) => tasks::token(self.context.epoch, id, call),
+            _ => call.to_string(),
+        };
+        let token = places.token.clone().map(|at| (at, given()));
+        let edits = Edits { id: request.id_at.clone(), subject, token };
         let at_once = matches!(purpose_of(&asker), Some(Purpose::TaskWord(_) | Purpose::TaskPage))
             && instance.is_ready();
         if at_once || instance.open_for_calls(request.session) {
@@ -277,7 +283,8 @@ pub struct Outgoing<'a> {
 struct Edits<'a> {
     id: Range<usize>,
     subject: Option<(Range<usize>, &'a str)>,
-    token: Place,
+    /// The progress token, and what the server gets for it.
+    token: Option<(Range<usize>, String)>,
 }
 
 fn purpose_of(asker: &Asker) -> Option<&Purpose> {
@@ -292,17 +299,15 @@ fn has_id(line: &[u8], id: &[u8]) -> bool {
 }
 
 impl Edits<'_> {
-    /// Appends the line as the server gets it: loom's id for the request, also as progress token, and the server's
-    /// own word for what it is about.
+    /// Appends the line as the server gets it: loom's id for the request, its progress token, and the server's own
+    /// word for what it is about.
     fn write(self, out: &mut Vec<u8>, line: &[u8], call: u64) {
         let mut number = itoa::Buffer::new();
         let number = number.format(call);
         let end = line.len()..line.len();
         let (subject, own) = self.subject.unwrap_or((end.clone(), ""));
-        let token = self.token.unwrap_or(end);
-        let token_text = if token.is_empty() { "" } else { number };
-        let mut edits =
-            [(self.id, number.as_bytes()), (subject, own.as_bytes()), (token, token_text.as_bytes())];
+        let (token, given) = self.token.unwrap_or((end, String::new()));
+        let mut edits = [(self.id, number.as_bytes()), (subject, own.as_bytes()), (token, given.as_bytes())];
         edits.sort_unstable_by_key(|(range, _)| range.start);
         reply::splice(out, line, &edits);
     }

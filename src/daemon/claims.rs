@@ -1,33 +1,57 @@
 //! Whose tasks are beyond one life of their servers, or of a daemon: what each client has begun, and what its proxy says
-//! that it began under an earlier daemon. Nobody else may ask about a task.
+//! that it began under an earlier daemon. Nobody else may ask about a task, or hears of its progress.
 
 use foldhash::HashMap;
+use serde_json::value::RawValue;
 
+use super::hello::Role;
 use super::session::SessionId;
 use super::switch::Switch;
+use crate::mcp::quote::quote;
 use crate::mcp::tasks;
 use crate::upstream::instance::{Instance, InstanceId, Scope};
-use crate::wire::scan;
+use crate::wire::id::{Id, is_id};
+use crate::wire::{reply, scan};
 
 /// More are not remembered for one client: the oldest go first.
 const CLAIMS_MAX: usize = 1000;
 
+/// A client whose progress tokens are longer, in bytes, hears of no progress once the call was answered with a task.
+const TOKEN_MAX: usize = 1024;
+
 /// The tasks of one client, by the ids that it knows them by.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// In which order they came.
-    noted: HashMap<String, u64>,
+    noted: HashMap<String, Claim>,
     last: u64,
 }
 
+#[derive(Debug)]
+struct Claim {
+    /// They are numbered as they come.
+    number: u64,
+    /// While it is worked on.
+    progress: Option<Progress>,
+}
+
+/// The progress token of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The server's, as raw JSON: see [`tasks::token`].
+    pub given: String,
+    /// The client's own, as raw JSON.
+    pub own: Id,
+}
+
 impl Claims {
-    pub fn note(&mut self, id: &str) {
+    pub fn note(&mut self, id: &str, progress: Option<Progress>) {
         if self.noted.len() >= CLAIMS_MAX && !self.noted.contains_key(id) {
-            let oldest = self.noted.iter().min_by_key(|(_, number)| **number).map(|(id, _)| id.clone());
+            let oldest = self.noted.iter().min_by_key(|(_, claim)| claim.number).map(|(id, _)| id.clone());
             oldest.and_then(|oldest| self.noted.remove(&oldest));
         }
         self.last += 1;
-        self.noted.insert(id.to_owned(), self.last);
+        let progress = progress.filter(|progress| progress.own.as_bytes().len() <= TOKEN_MAX);
+        self.noted.insert(id.to_owned(), Claim { number: self.last, progress });
     }
 
     fn forget(&mut self, id: &str) {
@@ -38,24 +62,71 @@ impl Claims {
         self.noted.contains_key(id)
     }
 
+    fn progress(&self, id: &str) -> Option<&Progress> {
+        self.noted.get(id)?.progress.as_ref()
+    }
+
+    /// The client's own token of the task for which a server got this one.
+    fn own_token(&self, server: &str, given: &str) -> Option<&Id> {
+        self.noted.iter().find_map(|(id, claim)| {
+            let progress = claim.progress.as_ref().filter(|progress| progress.given == given)?;
+            tasks::parse(id).filter(|(of, _)| *of == server).map(|_| &progress.own)
+        })
+    }
+
     pub fn has_of(&self, server: &str) -> bool {
         self.noted.keys().any(|id| tasks::parse(id).is_some_and(|(of, _)| of == server))
     }
 }
 
 impl Switch {
-    /// `loom/tasks`: a proxy says which tasks its client has. It is the first that a daemon hears of a client that an
-    /// earlier one knew.
+    /// `loom/tasks`: a proxy says which tasks its client has, and what `tell_progress` has said of them. It is the first
+    /// that a daemon hears of a client that an earlier one knew.
     pub fn client_claims(&mut self, session: SessionId, params: &str) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
         let ids = scan::find(params, &["taskIds"]).unwrap_or_default();
         let ids: Vec<String> = serde_json::from_str(ids).unwrap_or_default();
-        if let Some(state) = self.sessions.get_mut(&session) {
-            ids.iter().for_each(|id| state.claims.note(id));
+        ids.iter().for_each(|id| state.claims.note(id, None));
+        let told = scan::find(params, &["progress"]).unwrap_or_default();
+        let told: Vec<&RawValue> = serde_json::from_str(told).unwrap_or_default();
+        for (id, progress) in told.into_iter().filter_map(|told| read_progress(told.get())) {
+            state.claims.note(&id, Some(progress));
+        }
+    }
+
+    /// `loom/progress`: the answer that a client has just had began a task. Its proxy is told under which token that makes
+    /// progress, for the next daemon.
+    pub fn tell_progress(&mut self, session: SessionId, answer: &str) {
+        let proxy = self.sessions.get_mut(&session).filter(|state| state.hello.role == Role::Proxy);
+        let (Some(state), Some(id)) = (proxy, scan::find_text(answer, &["task", "taskId"])) else { return };
+        if let Some(Progress { given, own }) = state.claims.progress(&id) {
+            let (id, own) = (quote(&id), String::from_utf8_lossy(own.as_bytes()));
+            let params = format!(r#"{{"taskId":{id},"given":{given},"progressToken":{own}}}"#);
+            reply::notification(state.out.tail(), "loom/progress", &params);
+            self.dirty_sessions.insert(session);
+        }
+    }
+
+    /// Whom progress belongs to whose request has been answered with a task: the client and its own token.
+    pub fn task_progress(&self, id: InstanceId, given: &str) -> Option<(SessionId, Id)> {
+        // Late progress of plain calls, under a number, is not looked for.
+        let server = self.instances.get(&id).filter(|_| given.starts_with('"'))?.name();
+        let mut sessions = self.sessions.iter();
+        sessions.find_map(|(session, state)| Some((*session, state.claims.own_token(server, given)?.clone())))
+    }
+
+    /// A task is no longer worked on.
+    pub fn end_progress(&mut self, id: InstanceId, own: &str) {
+        let Some(instance) = self.instances.get(&id) else { return };
+        let exposed = tasks::exposed(instance.name(), own);
+        let state = self.owner_of_task(id, own).and_then(|owner| self.sessions.get_mut(&owner));
+        if let Some(claim) = state.and_then(|state| state.claims.noted.get_mut(&exposed)) {
+            claim.progress = None;
         }
     }
 
     /// A server has just begun a task for a client. When it gives an id anew, that is no longer the task of whoever had it.
-    pub fn note_claim(&mut self, id: InstanceId, own: &str, session: SessionId) {
+    pub fn note_claim(&mut self, id: InstanceId, own: &str, session: SessionId, progress: Option<Progress>) {
         let Some(instance) = self.instances.get(&id) else { return };
         let exposed = tasks::exposed(instance.name(), own);
         let before = self.owner_of_task(id, own).filter(|before| *before != session);
@@ -63,7 +134,7 @@ impl Switch {
             state.claims.forget(&exposed);
         }
         if let Some(state) = self.sessions.get_mut(&session) {
-            state.claims.note(&exposed);
+            state.claims.note(&exposed, progress);
         }
     }
 
@@ -108,6 +179,14 @@ impl Switch {
     }
 }
 
+/// The task of which a proxy says how it makes progress.
+fn read_progress(told: &str) -> Option<(String, Progress)> {
+    let id = scan::find_text(told, &["taskId"])?.into_owned();
+    let token = |key| scan::find(told, &[key]).filter(|token| is_id(token.as_bytes()));
+    let (given, own) = (token("given")?.to_owned(), Id::from(token("progressToken")?.as_bytes()));
+    Some((id, Progress { given, own }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,9 +194,9 @@ mod tests {
     #[test]
     fn the_oldest_claims_are_forgotten() {
         let mut claims = Claims::default();
-        (0..CLAIMS_MAX).for_each(|n| claims.note(&format!("s:{n}")));
-        claims.note("s:0");
-        claims.note("t:1");
+        (0..CLAIMS_MAX).for_each(|n| claims.note(&format!("s:{n}"), None));
+        claims.note("s:0", None);
+        claims.note("t:1", None);
         assert!(claims.has("s:0") && !claims.has("s:1") && claims.has("s:2") && claims.has("t:1"));
         assert!(claims.has_of("t") && !claims.has_of("u") && !claims.has_of("s:2"));
     }

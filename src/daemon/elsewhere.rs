@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::handshake::shake_hands;
@@ -15,6 +15,7 @@ use crate::mcp::catalog::Kind;
 use crate::registry::launch::Address;
 use crate::upstream::calls::Asker;
 use crate::upstream::channel::Channel;
+use crate::upstream::http::outgoing::Outgoing;
 use crate::upstream::http::{self, Endpoint, Event, Failure};
 use crate::upstream::instance::{Demand, InstanceId, Order};
 use crate::upstream::life::{End, ServerState, Trouble};
@@ -44,19 +45,22 @@ pub async fn live(
     wake: &Rc<Notify>,
     address: Address,
 ) -> Result<(), LifeEnd> {
-    let (tell, told) = mpsc::unbounded_channel();
+    let (outgoing, taken) = Outgoing::new();
     let values = shared.borrow().environment.values.clone();
     let env = Box::new(move |name: &str| values.get(name).cloned());
-    let endpoint = Endpoint { url: address.url, headers: address.headers, env };
+    let held = shared.borrow().instances.get(&id).map(|instance| instance.held.clone()).unwrap_or_default();
+    let room = shared.clone();
+    let limit = Box::new(move |held| room.borrow().server_line_limit(held));
+    let endpoint = Endpoint { url: address.url, headers: address.headers, env, limit, held };
     let events = shared.clone();
-    let transport = http::run(endpoint, told, move |event| events.borrow_mut().transport_event(id, event));
+    let transport = http::run(endpoint, taken, move |event| events.borrow_mut().transport_event(id, event));
     // Ends when the channel closes, or is aborted below.
     let mut transport = tokio::task::spawn_local(transport);
     {
         let mut switch = shared.borrow_mut();
         let startup = switch.context.settings.startup_timeout;
         if let Some(instance) = switch.instances.get_mut(&id) {
-            instance.channel = Some(Channel::Http(tell));
+            instance.channel = Some(Channel::Http(outgoing));
             let deadline = shake_hands(instance, startup);
             instance.flush();
             switch.clock.note(deadline);
@@ -155,8 +159,6 @@ impl Switch {
         tracing::info!(server = instance.name(), "its session expired");
         instance.state = ServerState::Starting;
         instance.level = None;
-        // The server may be at them still, but no request of before is open to it.
-        instance.tasks.values_mut().for_each(|task| task.token = None);
         let deadline = shake_hands(instance, startup);
         self.clock.note(deadline);
         self.dirty_instances.insert(id);
@@ -265,7 +267,7 @@ impl Switch {
 /// Whether another attempt may go better without anybody doing anything.
 fn may_pass(failure: &Failure) -> bool {
     match failure {
-        Failure::Unsent(_) | Failure::Cut(_) | Failure::Forgotten(_) => true,
+        Failure::Unsent(_) | Failure::Cut(_) | Failure::Forgotten(_) | Failure::NoRoom(_) => true,
         Failure::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=599),
         Failure::BadAnswer(_) | Failure::TooLarge(_) => false,
     }
@@ -285,5 +287,6 @@ fn told(failure: &Failure) -> (Code, String) {
         Failure::Cut(text) => (code::SERVER_GONE, text.clone()),
         Failure::BadAnswer(text) => (code::BAD_ANSWER, text.clone()),
         Failure::TooLarge(text) => (code::TOO_LARGE, text.clone()),
+        Failure::NoRoom(text) => (code::BUSY, text.clone()),
     }
 }

@@ -268,12 +268,12 @@ fn take(shared: &Shared, id: InstanceId, lines: &mut Lines, chunk: &[u8]) -> (bo
     if lines.held() > 0
         && let Some(instance) = switch.instances.get_mut(&id)
     {
-        instance.held = 0;
+        instance.held.set(0);
     }
     lines.feed(chunk, limit, |item| switch.server_item(id, &item, now));
     switch.flush();
     let Some(instance) = switch.instances.get_mut(&id) else { return (false, false) };
-    instance.held = lines.held();
+    instance.held.set(lines.held());
     (lines.is_fat() || instance.out.is_fat(), instance.calls.len() >= CROWD)
 }
 

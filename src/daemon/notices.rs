@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::session::{NOTIFY_BACKLOG, SessionId};
 use super::switch::Switch;
 use crate::mcp::tasks;
-use crate::upstream::instance::{InstanceId, Scope};
+use crate::upstream::instance::{Instance, InstanceId, Scope};
 use crate::wire::reply;
 
 impl Switch {
@@ -45,13 +45,24 @@ impl Switch {
         }
     }
 
-    /// A client's notification for the servers that it has to itself.
+    /// A client's notification for the servers that it has to itself, as far as there is room.
     pub fn tell_own_servers(&mut self, session: SessionId, method: &str, params: &str) {
-        for (id, instance) in &mut self.instances {
-            if instance.scope == Scope::Client(session) && instance.is_ready() {
+        let is_own = |instance: &Instance| instance.scope == Scope::Client(session) && instance.is_ready();
+        let own = self.instances.iter().filter(|(_, instance)| is_own(instance)).map(|(id, _)| *id);
+        for id in own.collect::<Vec<InstanceId>>() {
+            self.tell_server(id, method, params);
+        }
+    }
+
+    /// Something that a client says to a server. What there is no room for is dropped.
+    pub fn tell_server(&mut self, id: InstanceId, method: &str, params: &str) {
+        let fits = self.instances.get(&id).is_some_and(|server| self.has_spare_room(server, params.len()));
+        match self.instances.get_mut(&id).filter(|_| fits) {
+            Some(instance) => {
                 reply::notification(instance.out.tail(), method, params);
-                self.dirty_instances.insert(*id);
+                self.dirty_instances.insert(id);
             }
+            None => self.counters.dropped_notifications += 1,
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn no_room() -> Refusal {
 
 /// Bytes of requests that wait for a server.
 fn waiting_for(instance: &Instance) -> usize {
-    instance.out.pending().len() + instance.calls.waiting_bytes()
+    instance.unwritten() + instance.calls.waiting_bytes()
 }
 
 impl Switch {
@@ -46,7 +46,7 @@ impl Switch {
         if waiting + bytes <= UNCHECKED {
             return Ok(());
         }
-        let own = server.calls.bytes_of(client, server.out.pending().len());
+        let own = server.calls.bytes_of(client, server.unwritten());
         if bytes > room(SERVER_MAX, waiting, own) {
             let text = format!("too many calls of this client wait for {}", server.name());
             return Err(Refusal::new(code::BUSY, text).server(server.name()));
@@ -94,7 +94,7 @@ impl Switch {
         let to_clients: usize =
             self.sessions.values().map(|session| session.out.pending().len() + session.held).sum();
         let to_servers: usize =
-            self.instances.values().map(|instance| waiting_for(instance) + instance.held).sum();
+            self.instances.values().map(|instance| waiting_for(instance) + instance.held.get()).sum();
         to_clients + to_servers
     }
 
@@ -103,7 +103,7 @@ impl Switch {
         let Some(session) = self.sessions.get(&client) else { return 0 };
         let servers = session.used.iter().filter_map(|id| self.instances.get(id));
         let to_servers: usize =
-            servers.map(|instance| instance.calls.bytes_of(client, instance.out.pending().len())).sum();
+            servers.map(|instance| instance.calls.bytes_of(client, instance.unwritten())).sum();
         session.out.pending().len() + session.held + to_servers
     }
 }

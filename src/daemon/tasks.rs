@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::call::Outgoing;
+use super::claims::Progress;
 use super::request::{Refusal, Request, bad_params};
 use super::session::SessionId;
 use super::switch::Switch;
@@ -122,8 +123,9 @@ impl Switch {
     ) -> String {
         if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
             let until = until(scan::find(result, &["task"]).unwrap_or_default());
-            self.note_claim(id, &own, session);
-            self.note_task(id, &own, Task { session, token, until, gone: false });
+            let given = |(call, own)| Progress { given: tasks::token(self.context.epoch, id, call), own };
+            self.note_claim(id, &own, session, token.map(given));
+            self.note_task(id, &own, Task { session, until, gone: false });
             self.tell_early(id, &own, session);
         }
         // One that an earlier daemon knew, of a server that lives on: the server has just confirmed it.
@@ -131,7 +133,7 @@ impl Switch {
             let task = self.instances.get(&id).and_then(|instance| instance.tasks.get(&*own));
             let known = task.is_some_and(|task| !task.gone);
             if !known {
-                self.note_task(id, &own, Task { session, token: None, until: until(result), gone: false });
+                self.note_task(id, &own, Task { session, until: until(result), gone: false });
                 self.tell_early(id, &own, session);
             }
         }
@@ -233,19 +235,11 @@ impl Switch {
     }
 
     fn end_one(&mut self, id: InstanceId, own: &str) {
+        self.end_progress(id, own);
         let tasks = self.instances.get_mut(&id).map(|instance| &mut instance.tasks);
         if let Some(task) = tasks.and_then(|tasks| tasks.get_mut(own)) {
-            task.token = None;
             task.until = Instant::now();
         }
-    }
-
-    /// Whom progress belongs to whose request has been answered with a task: the client and its own token.
-    pub fn task_progress(&self, id: InstanceId, token: u64) -> Option<(SessionId, Id)> {
-        let tasks = self.instances.get(&id)?.tasks.values();
-        let mut owners = tasks.filter_map(|task| Some((task.session, task.token.as_ref()?)));
-        let (session, (_, own)) = owners.find(|(_, (given, _))| *given == token)?;
-        Some((session, own.clone()))
     }
 
     /// The client behind a server's question about, or within, a task.
@@ -261,7 +255,6 @@ impl Switch {
         for tasks in self.instances.values_mut().map(|instance| &mut instance.tasks) {
             for task in tasks.values_mut().filter(|task| task.session == session) {
                 task.gone = true;
-                task.token = None;
             }
             tasks.retain(|_, task| !task.gone || task.until > now);
         }

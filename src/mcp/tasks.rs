@@ -20,6 +20,18 @@ pub fn parse(id: &str) -> Option<(&str, &str)> {
     id.split_once(':').filter(|(server, own)| !server.is_empty() && !own.is_empty())
 }
 
+/// The progress token that a server gets with a call that is to become a task, as raw JSON. It holds for as long as the
+/// task is worked on, which may be under several daemons: no other call gets the same, of whichever daemon and server.
+pub fn token(epoch: u64, instance: u32, call: u64) -> String {
+    format!("\"loom-{epoch:x}-{instance}-{call}\"")
+}
+
+/// The call of such a token, when it is of this daemon and of this server.
+pub fn call_of(token: &str, epoch: u64, instance: u32) -> Option<u64> {
+    let call = token.strip_prefix(&format!("\"loom-{epoch:x}-{instance}-"))?;
+    call.strip_suffix('"')?.parse().ok()
+}
+
 /// A message's params or result with every task id changed; `None` when none is. `change` says which become what.
 pub fn rename(text: &str, change: impl Fn(&str) -> Option<String>) -> Option<String> {
     rename_at(text, places(text), change)
@@ -91,6 +103,19 @@ fn inside(text: &str, at: &Range<usize>, key: &str) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_are_of_one_call_of_one_server_under_one_daemon() {
+        let given = token(0x19a, 3, 41);
+        assert_eq!(given, r#""loom-19a-3-41""#);
+        assert_eq!(call_of(&given, 0x19a, 3), Some(41));
+        for (epoch, instance) in [(0x19b, 3), (0x19a, 4), (0x19, 3)] {
+            assert_eq!(call_of(&given, epoch, instance), None, "{epoch:x} {instance}");
+        }
+        for other in ["41", r#""41""#, r#""loom-19a-3-""#, r#""loom-19a-3-x""#, r#""loom-19a-3-41"#, ""] {
+            assert_eq!(call_of(other, 0x19a, 3), None, "{other}");
+        }
+    }
 
     #[test]
     fn ids_change_and_nothing_else_does() {

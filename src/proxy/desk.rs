@@ -264,6 +264,7 @@ impl Desk {
                     self.way = Way::Draining(stream.clone());
                 }
             }
+            (br#""loom/progress""#, Some(params)) => self.session.tasks.progresses(&line[params]),
             (br#""loom/returned""#, Some(params)) => self.wait_again(&line[params], now),
             _ => {}
         }

@@ -19,6 +19,8 @@ struct Task {
     id: String,
     /// It is worked on, as far as was heard.
     open: bool,
+    /// What the daemon said of its progress, for the next one.
+    progress: Option<Box<str>>,
 }
 
 /// The oldest first. One that has ended is still asked for its result, so it is remembered too.
@@ -47,7 +49,16 @@ impl Tasks {
             let ended = self.0.iter().position(|task| !task.open);
             self.0.remove(ended.unwrap_or(0));
         }
-        self.0.push_back(Task { id: id.into_owned(), open: true });
+        self.0.push_back(Task { id: id.into_owned(), open: true, progress: None });
+    }
+
+    /// `loom/progress`: under which token a task that has just begun makes progress.
+    pub fn progresses(&mut self, params: &[u8]) {
+        let Some(params) = text(params) else { return };
+        let Some(id) = scan::find_text(params, &["taskId"]) else { return };
+        if let Some(task) = self.0.iter_mut().find(|task| task.id == *id) {
+            task.progress = Some(params.into());
+        }
     }
 
     /// The answer to a request that may have been about a task.
@@ -93,7 +104,9 @@ impl Tasks {
     }
 
     fn close(&mut self, id: &str) {
-        self.0.iter_mut().filter(|task| task.id == id).for_each(|task| task.open = false);
+        for task in self.0.iter_mut().filter(|task| task.id == id) {
+            (task.open, task.progress) = (false, None);
+        }
     }
 
     /// Tells a daemon whose they are, and asks about those that are open: a server that is to say by itself how they
@@ -103,7 +116,9 @@ impl Tasks {
             return;
         }
         let ids: Vec<&str> = self.0.iter().map(|task| &*task.id).collect();
-        reply::notification(out, "loom/tasks", &json!({ "taskIds": ids }).to_string());
+        let progress: Vec<&str> = self.0.iter().filter_map(|task| task.progress.as_deref()).collect();
+        let (ids, progress) = (json!(ids), progress.join(","));
+        reply::notification(out, "loom/tasks", &format!(r#"{{"taskIds":{ids},"progress":[{progress}]}}"#));
         for task in self.0.iter().filter(|task| task.open) {
             let (id, own) = (quote(&format!("{prefix}{}", task.id)), quote(&task.id));
             let line =
@@ -190,6 +205,23 @@ mod tests {
         tasks.replayed(br#""again/s:late""#, PREFIX, late);
         let all = r#"["s:get","s:cancel","s:result","s:told","s:late","s:open"]"#;
         assert_eq!(replay(&tasks), (all.to_owned(), vec!["s:open".to_owned()]));
+    }
+
+    #[test]
+    fn the_next_daemon_hears_of_the_progress_of_what_is_open() {
+        let mut tasks = Tasks::default();
+        let told = |id: &str| format!(r#"{{"taskId":"{id}","given":"g-{id}","progressToken":1e400}}"#);
+        for id in ["s:open", "s:over", "s:silent"] {
+            begin(&mut tasks, id);
+        }
+        for id in ["s:open", "s:over", "s:unknown"] {
+            tasks.progresses(told(id).as_bytes());
+        }
+        tasks.close("s:over");
+        let mut out = Vec::new();
+        tasks.replay(PREFIX, &mut out);
+        let first = String::from_utf8(out).unwrap().lines().next().unwrap().to_owned();
+        assert_eq!(scan::find(&first, &["params", "progress"]), Some(&*format!("[{}]", told("s:open"))));
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc::UnboundedSender;
 
+use super::http::outgoing::Outgoing;
 use crate::wire::outbox::Outbox;
 
 #[derive(Clone)]
 pub enum Channel {
     Pipe(Rc<pipe::Sender>),
-    Http(UnboundedSender<Vec<u8>>),
+    Http(Outgoing),
 }
 
 impl Channel {
@@ -25,10 +25,10 @@ impl Channel {
                     // A broken pipe: the keeper sees the process end and settles the calls.
                     Err(_) => return false,
                 },
-                Channel::Http(tell) => {
+                Channel::Http(outgoing) => {
                     let pending = out.pending();
                     let end = memchr::memchr(b'\n', pending).map_or(pending.len(), |end| end + 1);
-                    if tell.send(pending[..end].to_vec()).is_err() {
+                    if !outgoing.hand_over(&pending[..end]) {
                         return false;
                     }
                     end
@@ -37,5 +37,13 @@ impl Channel {
             out.wrote(written);
         }
         false
+    }
+
+    /// Bytes that were written and are still held for the server. What a pipe has taken is its own.
+    pub fn held(&self) -> usize {
+        match self {
+            Channel::Pipe(_) => 0,
+            Channel::Http(outgoing) => outgoing.held(),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Two clients share an instance when their effective specs start the same process. All methods are plain
 //! bookkeeping but `flush`, which writes what the pipe takes without waiting.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -134,8 +135,8 @@ pub struct Instance {
     /// The log level that it was told in this life.
     pub level: Option<usize>,
     pub out: Outbox,
-    /// Bytes of a line that has not come whole.
-    pub held: usize,
+    /// Bytes of what it says and has not come whole.
+    pub held: Rc<Cell<usize>>,
     /// While a life lasts.
     pub channel: Option<Channel>,
     pub demand: Demand,
@@ -187,7 +188,7 @@ impl Instance {
             during: None,
             level: None,
             out: Outbox::default(),
-            held: 0,
+            held: Rc::default(),
             channel: None,
             demand: Demand::None,
             order: None,
@@ -316,6 +317,11 @@ impl Instance {
         }
     }
 
+    /// Bytes of what is said to it, and is still held for it.
+    pub fn unwritten(&self) -> usize {
+        self.out.pending().len() + self.channel.as_ref().map_or(0, Channel::held)
+    }
+
     /// The process has ended: calls of which no byte left wait for the next life; the others are returned.
     pub fn abandon(&mut self) -> Vec<u64> {
         self.channel = None;
@@ -332,7 +338,8 @@ impl Instance {
         self.calls.wait_again(unsent);
         self.calls.forget_left();
         self.out.reset();
-        self.held = 0;
+        // The transport of a server elsewhere may still be at its last.
+        self.held = Rc::default();
         self.level = None;
         self.early.clear();
         for list in &mut self.lists {

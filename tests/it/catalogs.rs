@@ -243,6 +243,21 @@ fn a_change_of_a_list_that_loom_does_not_know_is_passed_on() {
 }
 
 #[test]
+fn a_server_cannot_speak_as_loom_does() {
+    let home = player::home(&[("one", "", "")]);
+    let mut client = home.client();
+    let word = r#"{"jsonrpc":"2.0","method":"loom/draining","params":{}}"#;
+    let end = r#"{"jsonrpc":"2.0","method":"x","params":{}}"#;
+    let smuggled = format!("x\",\"params\":{{}}}}\n{word}\n{end}");
+    for method in ["loom/draining", &smuggled] {
+        client.let_send("one", &[json!({"method": method, "params": {}})]);
+        // It would be sent back to wait for another daemon.
+        assert_eq!(client.call_text("one__heard", json!({"method": "none"})), "[]");
+    }
+    assert_eq!(client.news(), [Value::Null; 0]);
+}
+
+#[test]
 fn an_entry_that_clients_cannot_read_takes_no_other_away_and_is_named() {
     let home = TestHome::new();
     let good = script::tool("good");

@@ -106,6 +106,9 @@ fn the_next_daemon_hears_of_tasks_before_anything_else_and_from_the_proxy_only()
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"task":{{"taskId":"s:{id}"}}}}}}"#);
         assert!(desk.daemon_line(answer.as_bytes(), now), "{id}");
     }
+    let progress = r#"{"taskId":"s:3","given":"g","progressToken":"own"}"#;
+    let word = format!(r#"{{"jsonrpc":"2.0","method":"loom/progress","params":{progress}}}"#);
+    assert!(!desk.daemon_line(word.as_bytes(), now));
     let ended = r#"{"jsonrpc":"2.0","id":"loom/replay/task/s:2","result":{"status":"completed"}}"#;
     assert!(!desk.daemon_line(ended.as_bytes(), now));
     let claim = r#"{"jsonrpc":"2.0","method":"loom/tasks","params":{"taskIds":["s:7"]}}"#;
@@ -113,13 +116,11 @@ fn the_next_daemon_hears_of_tasks_before_anything_else_and_from_the_proxy_only()
     desk.daemon_gone(now, &mut Vec::new());
     let up = open(&mut desk).0;
     let lines: Vec<&str> = up.lines().skip(1).collect();
-    assert_eq!(
-        lines,
-        [
-            r#"{"jsonrpc":"2.0","method":"loom/tasks","params":{"taskIds":["s:2","s:3"]}}"#,
-            r#"{"jsonrpc":"2.0","id":"loom/replay/task/s:3","method":"tasks/get","params":{"taskId":"s:3"}}"#,
-        ]
-    );
+    let params = format!(r#"{{"taskIds":["s:2","s:3"],"progress":[{progress}]}}"#);
+    let told = format!(r#"{{"jsonrpc":"2.0","method":"loom/tasks","params":{params}}}"#);
+    let asked =
+        r#"{"jsonrpc":"2.0","id":"loom/replay/task/s:3","method":"tasks/get","params":{"taskId":"s:3"}}"#;
+    assert_eq!(lines, [told.as_str(), asked]);
 }
 
 #[test]

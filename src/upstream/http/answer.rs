@@ -162,6 +162,9 @@ pub async fn whole(site: &Site, response: Response<Incoming>) -> Result<Vec<u8>,
 
 /// `len`: how much of it has been seen, in bytes.
 pub fn too_large(site: &Site, len: usize) -> Failure {
+    if len <= LINE_MAX {
+        return Failure::NoRoom(format!("the answer of {} is more than loom can hold back now", site.name()));
+    }
     let (len, limit) = (len >> 20, LINE_MAX >> 20);
     Failure::TooLarge(format!(
         "the answer of {} has {len} MiB or more; {limit} MiB are passed on",

@@ -45,8 +45,9 @@ pub async fn ask(
     arrival: Rc<Arrival>,
 ) -> Option<Old> {
     let first = introduces && !session.was_open();
-    let mut ask = Ask { talk: &talk, session, id: &id, introduces, arrival: &arrival, answered: false };
-    let failure = ask.run(line.clone()).await.err().filter(|_| !ask.answered)?;
+    let mut ask = Ask { talk: &talk, line, session, id: &id, introduces, arrival: &arrival, answered: false };
+    let failure = ask.run().await.err().filter(|_| !ask.answered)?;
+    let line = ask.line;
     // What a server that knows only the old transport says to a POST.
     if first
         && matches!(failure, Failure::Refused { status: 400 | 404 | 405, .. })
@@ -67,6 +68,8 @@ pub fn owner(text: &[u8]) -> Oversized {
 
 struct Ask<'a> {
     talk: &'a Talk,
+    /// Until it is answered.
+    line: Bytes,
     session: Session,
     /// Raw JSON.
     id: &'a [u8],
@@ -76,9 +79,9 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    async fn run(&mut self, line: Bytes) -> Result<(), Failure> {
+    async fn run(&mut self) -> Result<(), Failure> {
         let site = self.talk.site.clone();
-        let mut request = site.post(&site.uri, ACCEPT, line);
+        let mut request = site.post(&site.uri, ACCEPT, self.line.clone());
         self.session.mark(&mut request);
         let response = site.send(request).await?;
         self.arrival.tell();
@@ -117,10 +120,11 @@ impl Ask<'_> {
 
     fn deliver(&mut self, text: &[u8]) -> Result<(), Failure> {
         let (talk, number, introduces, id) = (self.talk, self.session.number(), self.introduces, self.id);
-        let answered = &mut self.answered;
+        let (answered, line) = (&mut self.answered, &mut self.line);
         talk.site.deliver(text, Some(id), |role, message| {
             if role == Role::Answer(id) {
                 *answered = true;
+                *line = Bytes::new();
                 if introduces {
                     opened(talk, number, message);
                 }
@@ -180,7 +184,10 @@ impl Ask<'_> {
     fn take(&mut self, parser: &mut Parser, held: &mut Held<'_>, chunk: &[u8]) -> Result<bool, Failure> {
         let mut wrong = None;
         let ours = |text: Oversized, id: &[u8]| !text.has_method && text.id.as_deref() == Some(id);
-        let any = parser.feed(chunk, held.limit(), |item| match item {
+        let limit = held.limit();
+        // What has come of it is handed over now: it does not count twice.
+        held.set(0);
+        let any = parser.feed(chunk, limit, |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                 match self.deliver(data) {
                     Err(failure) if ours(owner(data), self.id) => wrong = Some(failure),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use foldhash::HashMap;
+use hyper::body::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, Id as TaskId, JoinSet};
@@ -27,7 +28,7 @@ pub fn is_built_on(method: &[u8]) -> bool {
 
 /// What happened next. `T` is what a task leaves behind.
 pub enum Next<T> {
-    Line(Vec<u8>),
+    Line(Bytes),
     Done(T),
     /// Nothing more will be sent.
     Closed,
@@ -123,7 +124,7 @@ impl<T: 'static> Lanes<T> {
         });
     }
 
-    pub async fn next(&mut self, outgoing: &mut UnboundedReceiver<Vec<u8>>) -> Next<T> {
+    pub async fn next(&mut self, outgoing: &mut UnboundedReceiver<Bytes>) -> Next<T> {
         loop {
             let gate = self.gate.map(|(_, until)| until);
             tokio::select! {

@@ -78,7 +78,7 @@ pub async fn serve(
     site: &Rc<Site>,
     opened: Opened,
     first: Bytes,
-    outgoing: &mut UnboundedReceiver<Vec<u8>>,
+    outgoing: &mut UnboundedReceiver<Bytes>,
 ) -> Result<(), String> {
     let open = Open::default();
     let target = Rc::new(opened.target);
@@ -87,7 +87,7 @@ pub async fn serve(
     dispatch(site, &target, first, &open, &mut lanes);
     loop {
         match lanes.next(outgoing).await {
-            Next::Line(line) => dispatch(site, &target, line.into(), &open, &mut lanes),
+            Next::Line(line) => dispatch(site, &target, line, &open, &mut lanes),
             Next::Done(Done::Posted) => {}
             Next::Done(Done::Ended(text)) => {
                 drop(lanes);
@@ -164,11 +164,14 @@ async fn hear(site: Rc<Site>, mut body: Incoming, mut parser: Parser, open: Open
             site.failed(line, failure);
         }
     };
+    let mut held = site.held();
     loop {
         match body.frame().await {
             Some(Ok(frame)) => {
                 let Some(chunk) = frame.data_ref() else { continue };
-                parser.feed(chunk, LINE_MAX, |item| match item {
+                let limit = held.limit();
+                held.set(0);
+                parser.feed(chunk, limit, |item| match item {
                     Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                         let seen = |role: Role<'_>, _: &[u8]| {
                             if let Role::Answer(id) = role {
@@ -185,6 +188,7 @@ async fn hear(site: Rc<Site>, mut body: Incoming, mut parser: Parser, open: Open
                         lost(text, failure);
                     }
                 });
+                held.set(parser.held());
             }
             Some(Err(error)) => {
                 let (Failure::Cut(text) | Failure::BadAnswer(text)) = broken(site.name(), &error) else {

@@ -16,7 +16,6 @@ use super::site::Site;
 use super::sse::{Item, Parser};
 use super::talk::Talk;
 use super::{Event, Failure};
-use crate::wire::LINE_MAX;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The pause before a stream is opened again, unless the server says another.
@@ -137,9 +136,12 @@ pub async fn listen(talk: Rc<Talk>, session: Session) {
 /// Hands on what comes until the stream ends, however that is. True when any event was complete.
 pub async fn hear(site: &Site, mut body: Incoming, parser: &mut Parser) -> bool {
     let mut any = false;
+    let mut held = site.held();
     while let Some(Ok(frame)) = body.frame().await {
         let Some(chunk) = frame.data_ref() else { continue };
-        any |= parser.feed(chunk, LINE_MAX, |item| match item {
+        let limit = held.limit();
+        held.set(0);
+        any |= parser.feed(chunk, limit, |item| match item {
             Item::Event { kind: b"" | b"message", data } if !data.trim_ascii().is_empty() => {
                 if site.deliver(data, None, |_, _| {}).is_err() {
                     tracing::debug!("an event was no JSON-RPC message");
@@ -148,6 +150,7 @@ pub async fn hear(site: &Site, mut body: Incoming, parser: &mut Parser) -> bool 
             Item::Event { .. } => {}
             Item::Oversized(text) => tracing::debug!(bytes = text.len, "an event was too long"),
         });
+        held.set(parser.held());
     }
     any
 }

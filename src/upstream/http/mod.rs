@@ -7,7 +7,7 @@
 //! that comes from here.
 //!
 //! Runs on a current-thread runtime inside a `LocalSet`. What happens where:
-//! `streamable` (with `talk`, `session`, `ask`, `listen`) or `legacy`, the two protocols, start tasks in `lanes` → those
+//! Lines come from `outgoing`; `streamable` (with `talk`, `session`, `ask`, `listen`) or `legacy`, the two protocols, start tasks in `lanes` → those
 //! read responses with `answer` and `sse` → `site` is the server's address, and where events go → `client` has
 //! the connections → `dial` makes them, with TLS and proxies.
 
@@ -18,15 +18,18 @@ mod dial;
 mod lanes;
 mod legacy;
 mod listen;
+pub mod outgoing;
 mod session;
 mod site;
 mod sse;
 mod streamable;
 mod talk;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use site::Site;
@@ -36,7 +39,10 @@ use crate::secret::Secret;
 /// Looks a variable up by its name.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
-/// Where the server is and what it must be told with every request.
+/// How many bytes an answer may have of which so many have come, as things are now; at most `wire::LINE_MAX`.
+pub type Limit = Box<dyn Fn(usize) -> usize>;
+
+/// Where the server is and what it must be told with every request, and how much it may say at once.
 pub struct Endpoint {
     /// `http://` or `https://`, without a user name.
     pub url: Secret<String>,
@@ -44,6 +50,10 @@ pub struct Endpoint {
     pub headers: Vec<(String, Secret<String>)>,
     /// Looks up `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals and in small letters.
     pub env: Lookup,
+    /// Asked while an answer comes, between events.
+    pub limit: Limit,
+    /// Counts the bytes of all answers that have not come whole.
+    pub held: Rc<Cell<usize>>,
 }
 
 /// What the transport has to say.
@@ -80,6 +90,8 @@ pub enum Failure {
     BadAnswer(String),
     /// The answer is longer than `wire::LINE_MAX`.
     TooLarge(String),
+    /// The answer is longer than the limit of the moment.
+    NoRoom(String),
 }
 
 /// Serves one server. `outgoing`: JSON-RPC messages for it, each with or without its newline. Requests go side by side;
@@ -94,7 +106,7 @@ pub enum Failure {
 /// `event` is called on this thread between awaits; it must not wait. It may send commands.
 pub async fn run(
     endpoint: Endpoint,
-    mut outgoing: UnboundedReceiver<Vec<u8>>,
+    mut outgoing: UnboundedReceiver<Bytes>,
     event: impl FnMut(Event<'_>) + 'static,
 ) -> Result<(), String> {
     let site = Rc::new(Site::new(endpoint, event).await?);
@@ -105,7 +117,7 @@ pub async fn run(
     if let Err(text) = &ended {
         outgoing.close();
         while let Ok(line) = outgoing.try_recv() {
-            site.failed(line.into(), Failure::Unsent(text.clone()));
+            site.failed(line, Failure::Unsent(text.clone()));
         }
     }
     ended

@@ -2,6 +2,7 @@
 //! texts may be shown.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -9,11 +10,10 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 
 use super::client::Client;
-use super::{Endpoint, Event, Failure};
+use super::{Endpoint, Event, Failure, Limit};
 use crate::secret::Secret;
 use crate::secret::mask::Mask;
 use crate::wire::scan::{self, Envelope};
-use crate::wire::{BUFFER_MAX, LINE_MAX};
 
 /// Headers that belong to the connection: a value of the registry would break the framing.
 const NOT_OURS: [HeaderName; 6] = [
@@ -28,8 +28,6 @@ const NOT_OURS: [HeaderName; 6] = [
 const SECRET_MIN: usize = 6;
 /// The longest text of a server that is shown, in characters.
 const EXCERPT_MAX: usize = 200;
-/// What unfinished answers of one server may take up together, in bytes.
-const HELD_MAX: usize = BUFFER_MAX / 2;
 
 /// What a JSON-RPC message is by its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +51,9 @@ pub struct Site {
     headers: HeaderMap,
     mask: Mask,
     sink: RefCell<Sink>,
+    limit: Limit,
     /// Bytes of unfinished answers.
-    held: Cell<usize>,
+    held: Rc<Cell<usize>>,
 }
 
 /// What one unfinished answer takes up.
@@ -71,7 +70,7 @@ impl Held<'_> {
 
     /// How long it may become as things are.
     pub fn limit(&self) -> usize {
-        LINE_MAX.min((HELD_MAX + self.bytes).saturating_sub(self.site.held.get()))
+        (self.site.limit)(self.bytes)
     }
 }
 
@@ -95,7 +94,7 @@ impl Site {
         secrets.retain(|secret| secret.expose().len() >= SECRET_MIN);
         let mask = Mask::new(&secrets);
         let sink = RefCell::new(Box::new(sink) as Sink);
-        Ok(Site { uri, client, headers, mask, sink, held: Cell::new(0) })
+        Ok(Site { uri, client, headers, mask, sink, limit: endpoint.limit, held: endpoint.held })
     }
 
     /// For an answer that is about to be read.
@@ -246,13 +245,14 @@ fn headers(given: &[(String, Secret<String>)]) -> Result<HeaderMap, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::rc::Rc;
 
     type Seen = Rc<RefCell<Vec<String>>>;
 
     fn site(url: &str, given: &[(&str, &str)]) -> Result<(Site, Seen), String> {
         let headers = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        let endpoint = Endpoint { url: url.into(), headers, env: Box::new(|_| None) };
+        let limit = Box::new(|bytes| 100 - bytes);
+        let held = Rc::default();
+        let endpoint = Endpoint { url: url.into(), headers, env: Box::new(|_| None), limit, held };
         let seen = Seen::default();
         let sink = seen.clone();
         let site = Site::new(endpoint, move |event| {
@@ -306,16 +306,16 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_answers_of_one_server_are_bounded_together() {
+    fn unfinished_answers_of_one_server_are_counted_together() {
         let (site, _) = site("http://a/", &[]).unwrap();
         let (mut one, mut two) = (site.held(), site.held());
-        assert_eq!(one.limit(), LINE_MAX);
-        one.set(HELD_MAX - 10);
-        assert_eq!((one.limit(), two.limit()), (LINE_MAX, 10));
-        two.set(10);
-        assert_eq!((two.limit(), site.held().limit()), (10, 0));
-        drop(one);
-        assert_eq!(site.held().limit(), LINE_MAX);
+        one.set(30);
+        two.set(20);
+        assert_eq!((one.limit(), two.limit(), site.held.get()), (70, 80, 50));
+        one.set(10);
+        assert_eq!(site.held.get(), 30);
+        drop(two);
+        assert_eq!(site.held.get(), 10);
     }
 
     #[test]

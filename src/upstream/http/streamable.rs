@@ -39,14 +39,14 @@ enum Done {
     Old(Old),
 }
 
-pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Vec<u8>>) -> End {
+pub async fn serve(site: &Rc<Site>, outgoing: &mut UnboundedReceiver<Bytes>) -> End {
     let talk = Rc::new(Talk::new(site.clone()));
     let mut lanes = Lanes::new();
     let mut listener: Option<AbortHandle> = None;
     loop {
         match lanes.next(outgoing).await {
             Next::Line(line) => {
-                let anew = dispatch(&talk, line.into(), &mut lanes);
+                let anew = dispatch(&talk, line, &mut lanes);
                 if anew && let Some(listener) = listener.take() {
                     listener.abort();
                 }
@@ -136,8 +136,9 @@ async fn accept(talk: &Talk, line: Bytes, session: Session) -> Result<(), Failur
         return Err(talk.refused(&session, response, b"").await.1);
     }
     if answer::kind(response.headers()) == Kind::Events {
-        // Not what the specification says, but a stream is a stream.
-        listen::hear(&talk.site, response.into_body(), &mut Default::default()).await;
+        // Not what the specification says, but a stream is a stream. It is not kept: there is one for each message.
+        let _ = timeout(ACCEPT_WAIT, listen::hear(&talk.site, response.into_body(), &mut Default::default()))
+            .await;
     } else {
         answer::beginning(response.into_body()).await;
     }

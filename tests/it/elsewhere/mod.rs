@@ -4,6 +4,7 @@
 mod absence;
 mod answers;
 mod old;
+mod room;
 mod sessions;
 mod streams;
 mod tasks;

@@ -1,13 +1,18 @@
 //! The transport under test, and what it said.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::outgoing::Outgoing;
 use super::super::{Endpoint, Event, Failure, Lookup, run};
 use super::PATIENCE;
 use super::server::{Asked, Server};
 use super::taken_back;
+use crate::wire::LINE_MAX;
 
 #[derive(Debug, PartialEq)]
 pub enum Got {
@@ -18,8 +23,10 @@ pub enum Got {
 }
 
 pub struct Client {
-    commands: mpsc::UnboundedSender<Vec<u8>>,
+    commands: Outgoing,
     pub events: mpsc::UnboundedReceiver<Got>,
+    /// How long an answer may be.
+    pub room: Rc<Cell<usize>>,
     running: JoinHandle<Result<(), String>>,
 }
 
@@ -35,9 +42,12 @@ impl Client {
 
     pub fn with_env(url: &str, headers: &[(&str, &str)], env: Lookup) -> Client {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        let (commands, outgoing) = mpsc::unbounded_channel();
+        let (commands, outgoing) = Outgoing::new();
         let (seen, events) = mpsc::unbounded_channel();
-        let endpoint = Endpoint { url: url.into(), headers, env };
+        let room = Rc::new(Cell::new(LINE_MAX));
+        let (limit, held) = (room.clone(), Rc::default());
+        let endpoint =
+            Endpoint { url: url.into(), headers, env, limit: Box::new(move |_| limit.get()), held };
         let running = tokio::task::spawn_local(run(endpoint, outgoing, move |event| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             let _ = seen.send(match event {
@@ -47,7 +57,7 @@ impl Client {
                 Event::Away(why) => Got::Away(why.map(str::to_owned)),
             });
         }));
-        Client { commands, events, running }
+        Client { commands, events, room, running }
     }
 
     /// With a session: the handshake is done, and the server has no stream of its own.
@@ -77,7 +87,7 @@ impl Client {
     }
 
     pub fn say(&self, line: impl Into<String>) {
-        self.commands.send(line.into().into_bytes()).unwrap();
+        assert!(self.commands.hand_over(line.into().as_bytes()), "it runs");
     }
 
     pub fn take_back(&self, id: &str) {

@@ -177,6 +177,29 @@ fn messages_up_to_the_limit_pass_and_longer_ones_fail_their_call() {
 }
 
 #[test]
+fn an_answer_for_which_there_is_no_room_fails_and_the_next_is_well() {
+    drive(async {
+        let mut server = Server::start().await;
+        let mut client = Client::open(&mut server, "s").await;
+        let large = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"x":"{}"}}}}"#, "x".repeat(1000));
+        for streamed in [false, true] {
+            client.room.set(500);
+            client.say(call(1));
+            let asked = server.next().await;
+            match streamed {
+                false => asked.json(large.clone()),
+                true => drop(asked.events().say(format!("data: {large}\n\n")).await),
+            }
+            assert!(matches!(client.failure().await, Failure::NoRoom(_)), "{streamed}");
+            client.room.set(LINE_MAX);
+            client.say(call(1));
+            server.next().await.json(large.clone());
+            assert_eq!(client.message().await, large);
+        }
+    });
+}
+
+#[test]
 fn an_unreachable_server_is_tried_anew_with_each_line() {
     drive(async {
         let server = Server::start().await;
