@@ -107,6 +107,9 @@ impl Switch {
             let text = "the server's answer is not JSON-RPC".to_string();
             return self.answer_lost(id, &tracker.finish(), code::BAD_ANSWER, text);
         };
+        if let Some(plain) = scan::plain_method(&text, &envelope) {
+            return self.server_line(id, plain.as_bytes(), now);
+        }
         match (&envelope.method, &envelope.id) {
             (None, _) => self.server_answers(id, &text, &envelope, now),
             (Some(method), None) => self.server_notifies(id, &text[method.clone()], &text, &envelope),
@@ -286,7 +289,7 @@ impl Switch {
                         self.pass_notice(id, method, params);
                     }
                 }
-                // Method names hold no escapes.
+                // Nor has any method a name that needs escapes.
                 Some(_) | None => self.counters.dropped_notifications += 1,
             },
         }

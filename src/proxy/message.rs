@@ -6,9 +6,19 @@ use crate::wire::scan;
 
 /// Ids and methods as they stand in the line.
 pub enum Message<'a> {
-    Request { id: &'a [u8], method: &'a [u8] },
-    Notification { method: &'a [u8], params: &'a [u8] },
-    Answer { id: &'a [u8] },
+    Request {
+        id: &'a [u8],
+        method: &'a [u8],
+    },
+    Notification {
+        method: &'a [u8],
+        params: &'a [u8],
+    },
+    Answer {
+        id: &'a [u8],
+    },
+    /// The same message, its method in the usual words.
+    InOtherWords(String),
 }
 
 /// A line that is no message: the error that answers it.
@@ -21,8 +31,11 @@ pub struct Unfit<'a> {
 impl<'a> Message<'a> {
     pub fn parse(line: &'a [u8]) -> Result<Self, Unfit<'a>> {
         let broken = |text| Unfit { id: b"null", code: code::PARSE, text };
-        std::str::from_utf8(line).map_err(|_| broken("the line is not UTF-8".into()))?;
+        let text = std::str::from_utf8(line).map_err(|_| broken("the line is not UTF-8".into()))?;
         let envelope = scan::envelope(line).map_err(|error| broken(format!("not JSON-RPC: {error}")))?;
+        if let Some(plain) = scan::plain_method(text, &envelope) {
+            return Ok(Message::InOtherWords(plain));
+        }
         let get = |range: Option<std::ops::Range<usize>>| range.map(|range| &line[range]);
         let refused = |id, text: &str| Err(Unfit { id, code: code::INVALID_REQUEST, text: text.into() });
         match (get(envelope.id), get(envelope.method)) {

@@ -116,6 +116,15 @@ pub fn call_id(line: &[u8]) -> Option<&[u8]> {
     (at < number.len() && number[..at].ends_with(LAST)).then_some(&number[at..])
 }
 
+/// The same message with its method's name in the fewest escapes, where it stands there with more: PHP's encoder writes
+/// `tools\/list`. So a name needs no more than a comparison of texts.
+pub fn plain_method(line: &str, envelope: &Envelope) -> Option<String> {
+    let at = envelope.method.clone()?;
+    let Some(Cow::Owned(name)) = unquote(&line[at.clone()]) else { return None };
+    let plain = serde_json::to_string(&name).ok().filter(|plain| *plain != line[at.clone()])?;
+    Some([&line[..at.start], &plain, &line[at.end..]].concat())
+}
+
 /// The characters of a JSON string, given with its quotes.
 pub fn unquote(quoted: &str) -> Option<Cow<'_, str>> {
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
@@ -190,6 +199,21 @@ mod tests {
         assert_eq!(find_text(text, &["a", "b", "c"]).as_deref(), Some("x\u{e4}"));
         for path in [&["a", "lone", "x"][..], &["b"], &["n", "x"]] {
             assert_eq!(find(text, path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_method_is_written_with_the_fewest_escapes() {
+        for (written, plain) in [
+            (r#"{"method":"tools\/list","x":"\/"}"#, Some(r#"{"method":"tools/list","x":"\/"}"#)),
+            (r#"{"method":"\u0070ing"}"#, Some(r#"{"method":"ping"}"#)),
+            (r#"{"method":"ping","x":"\/"}"#, None),
+            (r#"{"method":"a\nb\"c"}"#, None),
+            (r#"{"method":["\/"]}"#, None),
+            (r#"{"x":"\/"}"#, None),
+        ] {
+            let found = plain_method(written, &envelope(written.as_bytes()).unwrap());
+            assert_eq!(found.as_deref(), plain, "{written}");
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::TestHome;
+use crate::support::player;
 
 /// The longest line that loom passes on, in bytes.
 const LINE_MAX: usize = 64 << 20;
@@ -136,4 +137,36 @@ fn a_long_line_within_the_bound_passes_whole() {
     let mut client = home.client();
     let text = "0123456789abcdef".repeat((8 << 20) / 16);
     assert!(client.call_text("echo__echo", json!({"message": text})) == text);
+}
+
+#[test]
+fn methods_may_be_written_with_escapes_at_either_end() {
+    let home = player::home(&[("one", "resources=x://a slashes=yes", "")]);
+    let mut client = home.able_client();
+    let uri = json!({"uri": "x://a"});
+    let escaped = |message: Value| format!("{message}\n").replace('/', "\\/");
+    let subscribe = json!({"jsonrpc": "2.0", "id": 901, "method": "resources/subscribe", "params": uri});
+    client.send_raw(escaped(subscribe).as_bytes());
+    assert_eq!(client.answer(901)["result"], json!({}));
+    assert_eq!(player::heard(&home, "one", "resources/subscribe"), std::slice::from_ref(&uri));
+
+    let held = client.begin_watched("one", "hold", &json!({"key": "k"}));
+    let cancelled =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": held}});
+    client.send_raw(escaped(cancelled).as_bytes());
+    player::hears(&home, "one", "notifications/cancelled", 1);
+
+    let log = json!({"level": "error", "data": "a/b"});
+    let notices = [("message", log), ("resources/updated", uri)];
+    client.let_send("one", &notices.clone().map(|(method, params)| player::notice(method, &params)));
+    for (method, params) in notices {
+        assert_eq!(client.notified(&format!("notifications/{method}")), params);
+    }
+    let ask = json!({"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}});
+    let call = client.begin_call("one__ask", ask);
+    client.reply_to("sampling/createMessage", &json!({"model": "m"}));
+    assert!(client.text(call).contains("\"m\""));
+    client.call("one__set", json!({"kind": "prompts", "items": [{"name": "new"}]}));
+    client.notified("notifications/prompts/list_changed");
+    assert_eq!(client.request("prompts/list", json!({}))["prompts"][0]["name"], "one__new");
 }

@@ -16,6 +16,7 @@ Options are KEY=VALUE, lists with commas:
   storm=yes       says that its tools have changed whenever it is asked for them
   crash=yes       ends as soon as it is ready
   hold=METHOD     answers requests of this method when `release` is called with it as key
+  slashes=yes     writes each `/` as PHP's encoder does
   linger=yes      does not end with its input: only a signal ends it
 """
 
@@ -62,7 +63,8 @@ def note(message):
 
 
 def send(message):
-    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    line = json.dumps({"jsonrpc": "2.0", **message})
+    sys.stdout.write((line.replace("/", "\\/") if "slashes" in OPTIONS else line) + "\n")
     sys.stdout.flush()
 
 
