@@ -15,7 +15,7 @@ use crate::upstream::life::Trouble;
 use crate::upstream::purpose::Purpose;
 use crate::wire::LINE_MAX;
 use crate::wire::code::{self, Code};
-use crate::wire::id::Id;
+use crate::wire::id::{Id, number};
 use crate::wire::lines::Item;
 use crate::wire::oversize::{Oversized, Tracker};
 use crate::wire::reply::{self, Detail};
@@ -107,8 +107,8 @@ impl Switch {
             let text = "the server's answer is not JSON-RPC".to_string();
             return self.answer_lost(id, &tracker.finish(), code::BAD_ANSWER, text);
         };
-        if let Some(plain) = scan::plain_method(&text, &envelope) {
-            return self.server_line(id, plain.as_bytes(), now);
+        if let Some(plain) = scan::plain(text.as_bytes(), &envelope) {
+            return self.server_line(id, &plain, now);
         }
         match (&envelope.method, &envelope.id) {
             (None, _) => self.server_answers(id, &text, &envelope, now),
@@ -342,11 +342,6 @@ fn is_error(text: &str) -> bool {
     let code = scan::find(text, &["code"]).and_then(|code| code.parse::<f64>().ok());
     let message = scan::find(text, &["message"]);
     code.is_some_and(|code| code.fract() == 0.0) && message.is_some_and(|message| message.starts_with('"'))
-}
-
-/// A plain decimal number, as loom's own ids are.
-fn number(raw: &[u8]) -> Option<u64> {
-    std::str::from_utf8(raw).ok()?.parse().ok()
 }
 
 /// The message of a JSON-RPC error object.

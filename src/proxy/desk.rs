@@ -100,7 +100,7 @@ impl Desk {
                 self.notification(line, method, params, now, to_daemon);
             }
             Ok(Message::InOtherWords(plain)) => {
-                self.client_line(plain.as_bytes(), now, to_daemon, to_client);
+                self.client_line(&plain, now, to_daemon, to_client);
             }
             // One that no daemon waits for any more is dropped.
             Ok(Message::Answer { id }) if self.session.answers(id) && self.way.stream().is_some() => {

@@ -17,8 +17,8 @@ pub enum Message<'a> {
     Answer {
         id: &'a [u8],
     },
-    /// The same message, its method in the usual words.
-    InOtherWords(String),
+    /// The same message as [`scan::plain`] has it.
+    InOtherWords(Vec<u8>),
 }
 
 /// A line that is no message: the error that answers it.
@@ -31,9 +31,9 @@ pub struct Unfit<'a> {
 impl<'a> Message<'a> {
     pub fn parse(line: &'a [u8]) -> Result<Self, Unfit<'a>> {
         let broken = |text| Unfit { id: b"null", code: code::PARSE, text };
-        let text = std::str::from_utf8(line).map_err(|_| broken("the line is not UTF-8".into()))?;
+        std::str::from_utf8(line).map_err(|_| broken("the line is not UTF-8".into()))?;
         let envelope = scan::envelope(line).map_err(|error| broken(format!("not JSON-RPC: {error}")))?;
-        if let Some(plain) = scan::plain_method(text, &envelope) {
+        if let Some(plain) = scan::plain(line, &envelope) {
             return Ok(Message::InOtherWords(plain));
         }
         let get = |range: Option<std::ops::Range<usize>>| range.map(|range| &line[range]);

@@ -18,6 +18,22 @@ pub fn is_id(raw: &[u8]) -> bool {
     matches!(raw.first(), Some(b'"' | b'-' | b'0'..=b'9'))
 }
 
+/// The whole number that a peer means with an id, or a token, that loom gave it: encoders write 7 as `7.0` (Gson) and
+/// `"7"`, and the SDKs of MCP take these for it.
+pub fn number(raw: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(raw).ok()?;
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let is_whole = rest.bytes().all(|byte| byte == b'0') && whole.bytes().all(|byte| byte.is_ascii_digit());
+    whole.parse().ok().filter(|_| is_whole)
+}
+
+/// An id that loom gave, as loom writes it; `None` where it stands there like this, or is no number.
+pub fn plain(raw: &[u8]) -> Option<String> {
+    let is_plain = raw.iter().all(u8::is_ascii_digit);
+    if is_plain { None } else { Some(number(raw)?.to_string()) }
+}
+
 impl Id {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -63,6 +79,21 @@ impl Borrow<[u8]> for Id {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_known_in_other_words() {
+        for (raw, want) in
+            [("7", Some(7)), ("7.0", Some(7)), ("7.00", Some(7)), (r#""7""#, Some(7)), (r#""7.0""#, Some(7))]
+        {
+            assert_eq!(number(raw.as_bytes()), want, "{raw}");
+            assert_eq!(plain(raw.as_bytes()), want.filter(|_| raw != "7").map(|n| n.to_string()), "{raw}");
+        }
+        for raw in
+            ["", "\"\"", "\"", "-7", "+7", "7.5", "7e0", "x", "\"7x\"", "null", "99999999999999999999.0"]
+        {
+            assert_eq!((number(raw.as_bytes()), plain(raw.as_bytes())), (None, None), "{raw}");
+        }
+    }
 
     #[test]
     fn short_and_long_ids_are_their_bytes() {

@@ -2,6 +2,8 @@
 //!
 //! Fed with the line's bytes as they stream by, it keeps a few hundred bytes at most.
 
+use super::id;
+
 /// The longest id that is remembered, in bytes.
 const ID_MAX: usize = 512;
 /// Longer member names are of no interest.
@@ -10,7 +12,7 @@ const KEY_MAX: usize = 8;
 /// A line that was thrown away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oversized {
-    /// The raw JSON of its `id`, when it had one that could be read.
+    /// The raw JSON of its `id`, when it had one that could be read; that of an answer as [`id::plain`] has it.
     pub id: Option<Vec<u8>>,
     /// It had a `method`: a request or a notification, not an answer.
     pub has_method: bool,
@@ -62,6 +64,11 @@ impl Tracker {
     /// The line has ended.
     pub fn finish(mut self) -> Oversized {
         self.member_ends();
+        if let Some(id) = self.found.id.as_mut().filter(|_| !self.found.has_method)
+            && let Some(plain) = id::plain(id)
+        {
+            *id = plain.into();
+        }
         self.found
     }
 
@@ -130,6 +137,8 @@ mod tests {
             (format!(r#"{{"jsonrpc":"2.0","id":7,"method":"m","params":{bulk}}}"#), Some("7"), true),
             (format!(r#"{{"method":"m","params":{bulk},"id": "a,}}b" }}"#), Some(r#""a,}b""#), true),
             (format!(r#"{{"result":{bulk},"id":41}}"#), Some("41"), false),
+            (format!(r#"{{"result":{bulk},"id":41.0}}"#), Some("41"), false),
+            (format!(r#"{{"id":"41","method":"m","params":{bulk}}}"#), Some("\"41\""), true),
             (format!(r#"{{"method":"m","params":{bulk}}}"#), None, true),
             (format!(r#"{{"id":null,"params":{bulk}}}"#), None, false),
             ("garbage ".repeat(20), None, false),

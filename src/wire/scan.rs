@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::id;
 use super::json::Scanner;
 
 /// Why a text is not taken, and at which byte (from 0).
@@ -116,13 +117,20 @@ pub fn call_id(line: &[u8]) -> Option<&[u8]> {
     (at < number.len() && number[..at].ends_with(LAST)).then_some(&number[at..])
 }
 
-/// The same message with its method's name in the fewest escapes, where it stands there with more: PHP's encoder writes
-/// `tools\/list`. So a name needs no more than a comparison of texts.
-pub fn plain_method(line: &str, envelope: &Envelope) -> Option<String> {
-    let at = envelope.method.clone()?;
-    let Some(Cow::Owned(name)) = unquote(&line[at.clone()]) else { return None };
-    let plain = serde_json::to_string(&name).ok().filter(|plain| *plain != line[at.clone()])?;
-    Some([&line[..at.start], &plain, &line[at.end..]].concat())
+/// The same message as loom compares it, where a peer's encoder writes it in other words: the method with the fewest
+/// escapes (PHP writes `tools\/list`), the id that an answer is to as [`id::plain`] has it.
+pub fn plain(line: &[u8], envelope: &Envelope) -> Option<Vec<u8>> {
+    let replaced = |at: &Range<usize>, new: &[u8]| [&line[..at.start], new, &line[at.end..]].concat();
+    match (&envelope.method, &envelope.id) {
+        (Some(at), _) => {
+            let written = std::str::from_utf8(&line[at.clone()]).ok()?;
+            let Some(Cow::Owned(name)) = unquote(written) else { return None };
+            let plain = serde_json::to_string(&name).ok().filter(|plain| plain != written)?;
+            Some(replaced(at, plain.as_bytes()))
+        }
+        (None, Some(at)) => Some(replaced(at, id::plain(&line[at.clone()])?.as_bytes())),
+        (None, None) => None,
+    }
 }
 
 /// The characters of a JSON string, given with its quotes.
@@ -203,17 +211,23 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_written_with_the_fewest_escapes() {
-        for (written, plain) in [
-            (r#"{"method":"tools\/list","x":"\/"}"#, Some(r#"{"method":"tools/list","x":"\/"}"#)),
+    fn a_message_in_other_words_is_the_same() {
+        for (written, plain_text) in [
+            (
+                r#"{"method":"tools\/list","id":"7","x":"\/"}"#,
+                Some(r#"{"method":"tools/list","id":"7","x":"\/"}"#),
+            ),
             (r#"{"method":"\u0070ing"}"#, Some(r#"{"method":"ping"}"#)),
-            (r#"{"method":"ping","x":"\/"}"#, None),
+            (r#"{"method":"ping","id":7.0,"x":"\/"}"#, None),
             (r#"{"method":"a\nb\"c"}"#, None),
             (r#"{"method":["\/"]}"#, None),
             (r#"{"x":"\/"}"#, None),
+            (r#"{"id":7.0,"result":{"id":8.0}}"#, Some(r#"{"id":7,"result":{"id":8.0}}"#)),
+            (r#"{"result":{},"id":"7"}"#, Some(r#"{"result":{},"id":7}"#)),
+            (r#"{"id":7,"result":{}}"#, None),
         ] {
-            let found = plain_method(written, &envelope(written.as_bytes()).unwrap());
-            assert_eq!(found.as_deref(), plain, "{written}");
+            let found = plain(written.as_bytes(), &envelope(written.as_bytes()).unwrap());
+            assert_eq!(found.as_deref(), plain_text.map(str::as_bytes), "{written}");
         }
     }
 

@@ -140,8 +140,8 @@ fn a_long_line_within_the_bound_passes_whole() {
 }
 
 #[test]
-fn methods_may_be_written_with_escapes_at_either_end() {
-    let home = player::home(&[("one", "resources=x://a slashes=yes", "")]);
+fn methods_and_ids_may_be_written_in_other_words_at_either_end() {
+    let home = player::home(&[("one", "resources=x://a words=other", "")]);
     let mut client = home.able_client();
     let uri = json!({"uri": "x://a"});
     let escaped = |message: Value| format!("{message}\n").replace('/', "\\/");
@@ -164,7 +164,9 @@ fn methods_may_be_written_with_escapes_at_either_end() {
     }
     let ask = json!({"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}});
     let call = client.begin_call("one__ask", ask);
-    client.reply_to("sampling/createMessage", &json!({"model": "m"}));
+    let asked = client.recv_where(|message| message["method"] == "sampling/createMessage");
+    let id = asked["id"].as_u64().expect("loom's ids are numbers").to_string();
+    client.send(&json!({"jsonrpc": "2.0", "id": id, "result": {"model": "m"}}));
     assert!(client.text(call).contains("\"m\""));
     client.call("one__set", json!({"kind": "prompts", "items": [{"name": "new"}]}));
     client.notified("notifications/prompts/list_changed");

@@ -16,7 +16,7 @@ Options are KEY=VALUE, lists with commas:
   storm=yes       says that its tools have changed whenever it is asked for them
   crash=yes       ends as soon as it is ready
   hold=METHOD     answers requests of this method when `release` is called with it as key
-  slashes=yes     writes each `/` as PHP's encoder does
+  words=other     writes each `/` as PHP's encoder does, and ids and tokens that it was given as Gson does (7.0)
   linger=yes      does not end with its input: only a signal ends it
 """
 
@@ -63,8 +63,14 @@ def note(message):
 
 
 def send(message):
-    line = json.dumps({"jsonrpc": "2.0", **message})
-    sys.stdout.write((line.replace("/", "\\/") if "slashes" in OPTIONS else line) + "\n")
+    message = {"jsonrpc": "2.0", **message}
+    if "words" in OPTIONS:
+        if "method" not in message:
+            message["id"] = float(message["id"])
+        if message.get("method") == "notifications/progress":
+            message["params"]["progressToken"] = float(message["params"]["progressToken"])
+    line = json.dumps(message)
+    sys.stdout.write((line.replace("/", "\\/") if "words" in OPTIONS else line) + "\n")
     sys.stdout.flush()
 
 

@@ -12,6 +12,7 @@ use super::Failure;
 use super::client::broken;
 use super::site::Site;
 use crate::wire::LINE_MAX;
+use crate::wire::id::plain;
 use crate::wire::scan;
 
 /// So much of a refusal is read, in bytes.
@@ -97,8 +98,9 @@ fn later(value: &str, now: SystemTime) -> Option<Duration> {
 /// Whether a body is the JSON-RPC error that answers the request with this id.
 pub fn is_error_for(body: &[u8], id: &[u8]) -> bool {
     let body = body.trim_ascii();
+    let is_same = |raw: &[u8]| raw == id || plain(raw).is_some_and(|plain| plain.as_bytes() == id);
     scan::envelope(body)
-        .is_ok_and(|envelope| envelope.error.is_some() && envelope.id.is_some_and(|at| &body[at] == id))
+        .is_ok_and(|envelope| envelope.error.is_some() && envelope.id.is_some_and(|at| is_same(&body[at])))
 }
 
 /// Where to, without a query: that may hold a secret.

@@ -163,6 +163,9 @@ impl Site {
         seen: &mut impl FnMut(Role<'_>, &[u8]),
     ) -> Result<(), Failure> {
         let envelope = scan::envelope(text).map_err(|error| self.not_json(text, &error))?;
+        if let Some(plain) = scan::plain(text, &envelope) {
+            return self.deliver_one(&plain, during, seen);
+        }
         seen(role(&envelope, text), text);
         // Between the values of JSON a line end is as good as a space; within a text there can be none.
         if memchr::memchr2(b'\n', b'\r', text).is_some() {

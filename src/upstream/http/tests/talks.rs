@@ -200,6 +200,29 @@ fn an_answer_for_which_there_is_no_room_fails_and_the_next_is_well() {
 }
 
 #[test]
+fn an_answer_is_known_by_its_id_in_other_words() {
+    drive(async {
+        let mut server = Server::start().await;
+        let mut client = Client::open(&mut server, "s").await;
+        for id in ["1", "1.0", "\"1\""] {
+            let answer = |id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+            client.say(call(1));
+            server.next().await.json(answer(id));
+            assert_eq!(client.message().await, answer("1"));
+            client.say(call(1));
+            // The stream goes on; that the call is answered is known all the same.
+            let events = server.next().await.events().say(format!("data: {}\n\n", answer(id))).await;
+            assert_eq!(client.message().await, answer("1"));
+            drop(events);
+        }
+        client.say(call(2));
+        let error = r#"{"jsonrpc":"2.0","id":2.0,"error":{"code":1,"message":"no"}}"#;
+        server.next().await.reply(400, &[("content-type", "application/json")], error);
+        assert_eq!(client.message().await, error.replace("2.0,", "2,"));
+    });
+}
+
+#[test]
 fn an_unreachable_server_is_tried_anew_with_each_line() {
     drive(async {
         let server = Server::start().await;
