@@ -145,6 +145,15 @@ impl Switch {
         tasks::rename(result, exposed).unwrap_or_else(|| result.into())
     }
 
+    /// The answer to a call that was taken back may begin a task: its client will never ask about it, and what its server
+    /// says of it is nobody else's.
+    pub fn note_lost_task(&mut self, id: InstanceId, session: SessionId, result: &str) {
+        if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
+            let until = until(scan::find(result, &["task"]).unwrap_or_default());
+            self.note_task(id, &own, Task { session, token: None, until, gone: true });
+        }
+    }
+
     /// Of a page of all clients' tasks those of one, and where to go on.
     pub fn own_page(&mut self, id: InstanceId, session: SessionId, page: &str) -> String {
         let number = self.view_of(session).ok().and_then(|view| view.number(id));

@@ -130,6 +130,41 @@ fn what_a_server_says_of_a_task_reaches_its_owner_only() {
 }
 
 #[test]
+fn a_question_about_a_task_that_nobody_began_is_for_nobody() {
+    let home = player::home(&[("one", "", "")]);
+    let mut other = home.able_client();
+    let meta = json!({RELATED: {"taskId": "t1"}});
+    let params = json!({"messages": [], "maxTokens": 1, "_meta": meta});
+    let ask = json!({"method": "sampling/createMessage", "params": params});
+    // It has the only call there is.
+    let said = other.call_text("one__ask", ask);
+    assert!(said.contains("NOT_ASKED") && said.contains("a task that no client has begun"), "{said}");
+    assert_eq!(other.news(), [json!(null); 0]);
+}
+
+#[test]
+fn a_server_at_a_task_whose_call_was_taken_back_asks_nobody_else() {
+    let home = player::home(&[("one", "", "")]);
+    let (mut owner, mut other) = (home.able_client(), home.able_client());
+    let meta = json!({"progressToken": 1});
+    let params = json!({"name": "one__hold", "arguments": {"key": "k"}, "task": {}, "_meta": meta});
+    let call = owner.begin("tools/call", params);
+    owner.notified("notifications/progress");
+    owner.cancel(call);
+    assert_eq!(other.call_text("one__release", json!({"key": "k", "task": "t1"})), "done");
+    let params = json!({"messages": [], "maxTokens": 1});
+    let ask = json!({"method": "sampling/createMessage", "params": params});
+    let said = other.call_text("one__ask", ask.clone());
+    assert!(said.contains("NOT_ASKED") && said.contains("several clients"), "{said}");
+    // It is over: now it is clear.
+    other.call("one__task_status", json!({"id": "t1", "status": "completed"}));
+    let call = other.begin_call("one__ask", ask);
+    other.reply_to("sampling/createMessage", &json!({"model": "m"}));
+    assert!(other.text(call).contains("\"m\""));
+    assert_eq!(other.told(STATUS), [json!(null); 0]);
+}
+
+#[test]
 fn a_task_can_be_stopped_while_its_result_is_waited_for() {
     let home = player::home(&[("one", "", "max_concurrent: 1")]);
     let (mut client, mut other) = (home.client(), home.client());
