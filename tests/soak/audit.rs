@@ -18,6 +18,8 @@ struct Seen {
     saw: usize,
     answered: usize,
     cancelled: usize,
+    /// It was open when its session ended.
+    ended: usize,
     /// The processes that saw it.
     processes: Vec<u32>,
 }
@@ -76,6 +78,7 @@ impl Audit {
                 }
                 "answered" => entry.answered += 1,
                 "cancelled" => entry.cancelled += 1,
+                "ended" => entry.ended += 1,
                 _ => panic!("seed {}: {name} noted: {line}\n{}", world.seed, &text[from..]),
             }
         }
@@ -172,7 +175,9 @@ fn lacking(world: &World, record: &Record, seen: &Seen) -> Option<&'static str> 
         Outcome::Answered if record.searches || record.method == "resources/unsubscribe" => None,
         Outcome::Answered if seen.saw == 0 => Some("answered, but not seen"),
         Outcome::Answered if seen.answered == 0 => Some("answered, but not by the server"),
-        Outcome::Cancelled | Outcome::TimedOut if seen.saw > seen.answered + seen.cancelled && !lost => {
+        Outcome::Cancelled | Outcome::TimedOut
+            if seen.saw > seen.answered + seen.cancelled + seen.ended && !lost =>
+        {
             Some("taken back, but the server was not told")
         }
         _ => None,

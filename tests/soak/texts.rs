@@ -165,6 +165,9 @@ pub fn heard_refusal(name: &str) -> String {
 /// Instead, when the server took its question back.
 pub const WITHDRAWN: &str = r#"{"withdrawn":true}"#;
 
+/// Instead, when the server's session was over before the answer came.
+pub const LOST: &str = r#"{"lost":true}"#;
+
 /// The state of a task, under whatever id.
 pub fn task(id: &str, nonce: &str, status: &str) -> String {
     let odd = odd(nonce);

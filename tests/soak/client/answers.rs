@@ -108,7 +108,7 @@ impl Actor {
             self.world.ledger.end(mark);
         }
         let departs = |world: &World, server: usize, client: usize| world.departs(server, client, outcome);
-        if matches!(pending.want, Want::TaskList) {
+        if matches!(pending.want, Want::TaskList(_)) {
             self.presence(&pending.want, 0, departs);
         }
         let Some(server) = pending.server else { return };
@@ -193,9 +193,9 @@ impl Actor {
             },
             (Want::List(kind), Ok(result)) => self.listed(*kind, result),
             (Want::Greeting, Ok(result)) => self.greeted(result),
-            (Want::TaskList, Ok(result)) => self.tasks_listed(result),
+            (Want::TaskList(due), Ok(result)) => self.tasks_listed(due, result),
             // One of the servers could not be asked.
-            (Want::TaskList, Err(error)) => match (name_of(error), server_in(error)) {
+            (Want::TaskList(_), Err(error)) => match (name_of(error), server_in(error)) {
                 (Some((name, _)), Some(server)) => self.may_be_refused(server, pending, &name),
                 _ => Err("no error of loom's about a server".into()),
             },
@@ -260,7 +260,7 @@ impl Actor {
             match &pending.want {
                 // The registry has lost its server.
                 Want::Task(nonce) if name == "INVALID_PARAMS" => self.end_task(nonce),
-                Want::Task(nonce) => self.ask_again(nonce),
+                Want::Task(nonce) => self.ask_again(nonce, pending.method),
                 _ => {}
             }
             return self
@@ -274,7 +274,7 @@ impl Actor {
             Want::Search if self.world.roles.iter().any(|role| says(&role.name)) => {
                 self.may_be_refused(server, pending, "SERVER_UNAVAILABLE")
             }
-            Want::Task(nonce) if own => self.task_unknown(nonce, server),
+            Want::Task(nonce) if own => self.task_unknown(nonce, pending),
             _ if !own => Err("another error than the server's".into()),
             _ if self.may_come_from_others(server, pending, says) => Ok(()),
             _ if pending.ending != Ending::Fail => Err("an error, but the script ends otherwise".into()),

@@ -93,7 +93,9 @@ impl Actor {
     /// Notes that a request comes to its server, or goes: a search may be at any.
     pub fn presence(&self, want: &Want, server: usize, note: impl Fn(&World, usize, usize)) {
         match want {
-            Want::Search | Want::TaskList => (0..SERVERS).for_each(|one| note(&self.world, one, self.number)),
+            Want::Search | Want::TaskList(_) => {
+                (0..SERVERS).for_each(|one| note(&self.world, one, self.number))
+            }
             _ => note(&self.world, server, self.number),
         }
     }
@@ -109,7 +111,7 @@ impl Actor {
 
     pub fn open_local(&mut self, id: &str, method: &'static str, want: Want) {
         let now = Instant::now();
-        if matches!(want, Want::TaskList) {
+        if matches!(want, Want::TaskList(_)) {
             self.presence(&want, 0, World::arrives);
         }
         let pending = Pending {

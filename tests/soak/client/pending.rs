@@ -16,7 +16,8 @@ pub enum Want {
     NewTask,
     /// About a task: its nonce.
     Task(String),
-    TaskList,
+    /// The tasks of this client that must be on this page or a later one: their nonces.
+    TaskList(Vec<String>),
     /// Exactly this result, of loom's.
     Exactly(&'static str),
     /// An error of loom's with one of these names.
