@@ -50,9 +50,10 @@ fn one(stream: &TcpStream, site: &Arc<Site>, request: &Request) -> io::Result<()
             (Some(id), Some(_)) => {
                 let (number, events) = session.expect(id.get(), &request.body);
                 let named = format!("Mcp-Session-Id: {begun}\r\n");
-                http::begin_events(stream, if begins { &named } else { "" })?;
                 let reader = events.open();
+                // Who hears that it was taken may build on that.
                 session.tell(&request.body);
+                http::begin_events(stream, if begins { &named } else { "" })?;
                 events.read(reader, number, 0, stream)?;
                 session.forget(number);
                 Ok(())
