@@ -12,6 +12,9 @@ use super::world::{Outcome, Record, World};
 /// Servers have written down the last of it in this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Deaths that may make a crash loop are counted for so long.
+const CRASHES: Duration = Duration::from_secs(60);
+
 /// What one server noted of one request.
 #[derive(Clone, Debug, Default)]
 struct Seen {
@@ -127,6 +130,12 @@ fn differences(
                     world.roles[number].name
                 ));
             }
+            if strays(world, record, number) {
+                faults.push(format!(
+                    "{} saw {nonce}, but others come first: {record:?}",
+                    world.roles[number].name
+                ));
+            }
             if let Some(fault) = overdone(world, record, seen) {
                 faults
                     .push(format!("{} and {nonce}: {fault}: {seen:?}, {record:?}", world.roles[number].name));
@@ -144,6 +153,14 @@ fn differences(
         }
     }
     faults
+}
+
+/// Whether a server was asked for what another has, which must have been asked before it and was there.
+fn strays(world: &World, record: &Record, number: usize) -> bool {
+    let owner = &world.roles[record.server].name;
+    let from = record.began.checked_sub(CRASHES).unwrap_or(record.began);
+    let was_there = !world.ledger.server_lost_alone(owner, from, record.ended);
+    record.way.is_some_and(|way| was_there && !way.leads_to(number, record.server))
 }
 
 /// What was done too often.

@@ -48,6 +48,11 @@ pub fn error(server: &str, nonce: &str) -> String {
     format!("{{\"code\":-31999,\"message\":\"{server} \u{fc} {nonce}\",\"data\":{{{odd}}},\"more\":[1e400]}}")
 }
 
+/// What a server says of a resource that it does not have.
+pub fn no_resource(server: &str, nonce: &str) -> String {
+    format!("{{\"code\":-32002,\"message\":\"{server} has no such thing: {nonce}\",\"more\":[1e400]}}")
+}
+
 /// The params of the `step`th progress of a request, from 1.
 pub fn progress(token: &str, step: usize, nonce: &str) -> String {
     let odd = odd(nonce);

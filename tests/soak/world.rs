@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::cast::{Role, SERVERS, roles};
 use super::ledger::Ledger;
+use super::lists::Way;
 
 /// Another client's request counts as being there at the same time for so long after its end.
 const NEAR: Duration = Duration::from_secs(2);
@@ -55,6 +56,8 @@ pub struct Record {
     pub ended: Instant,
     /// Any server may have been asked.
     pub searches: bool,
+    /// What its server was looked for by.
+    pub way: Option<Way>,
     /// The roots of its client, if they were the same all the time.
     pub roots: Option<String>,
 }

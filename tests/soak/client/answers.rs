@@ -121,7 +121,11 @@ impl Actor {
             roots: (!self.has_moved_since(pending.began)).then(|| self.roots_now()),
             began: pending.began,
             ended: Instant::now(),
-            searches: matches!(pending.want, Want::Search) || self.is_unsettled(server, pending),
+            searches: matches!(pending.want, Want::Search(_)) || self.is_unsettled(server, pending),
+            way: match pending.want {
+                Want::Search(way) => Some(way),
+                _ => None,
+            },
         };
         self.world.record(&pending.nonce, record);
         if !self.tasks.contains_key(&pending.nonce) {
@@ -267,11 +271,14 @@ impl Actor {
                 .may_be_refused(server, pending, &name)
                 .map_err(|why| format!("{name} ({text}): {why}"));
         }
-        let says = |name: &str| error == flat(&texts::error(name, &pending.nonce));
+        let says = |name: &str| {
+            let no_resource = || pending.uri.is_some() && error == texts::no_resource(name, &pending.nonce);
+            error == flat(&texts::error(name, &pending.nonce)) || no_resource()
+        };
         let own = says(&self.world.roles[server].name) || self.may_come_from_others(server, pending, says);
         match &pending.want {
             // Every server has said no: the one that has it was not to be had.
-            Want::Search if self.world.roles.iter().any(|role| says(&role.name)) => {
+            Want::Search(_) if self.world.roles.iter().any(|role| says(&role.name)) => {
                 self.may_be_refused(server, pending, "SERVER_UNAVAILABLE")
             }
             Want::Task(nonce) if own => self.task_unknown(nonce, pending),

@@ -315,7 +315,7 @@ impl Stage {
         }
         let uri = run.uri.as_deref().filter(|_| run.method == "resources/read");
         if uri.is_some_and(|uri| !lists::has(&self.name, uri)) {
-            return self.send_answer(&run, "error", &texts::error(&self.name, &run.nonce));
+            return self.send_answer(&run, "error", &texts::no_resource(&self.name, &run.nonce));
         }
         match run.method.as_str() {
             "tasks/get" | "tasks/cancel" | "tasks/result" => self.answer_task(run),
