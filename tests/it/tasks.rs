@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
-use crate::support::player;
+use crate::support::player::{self, Part};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const STATUS: &str = "notifications/tasks/status";
@@ -193,11 +193,38 @@ fn tasks_of_all_servers_are_listed_page_by_page() {
     let want = [&["a:1"][..], &["a:3", "a:4"], &["a:5"], &["b:1"], &["b:3", "b:4"], &["b:5"]];
     assert_eq!(pages(&mut client), want.map(page));
     assert_eq!(pages(&mut other).concat(), ["a:2", "b:2"]);
-    for cursor in ["x", "", "7"] {
+    for cursor in ["x", "", "7", "7:", "a.b:"] {
         let id = client.begin("tasks/list", json!({"cursor": cursor}));
         assert_eq!(client.failure_name(id), "INVALID_PARAMS", "{cursor:?}");
     }
-    assert_eq!(client.request("tasks/list", json!({"cursor": "9:"})), json!({"tasks": []}));
+    assert_eq!(client.request("tasks/list", json!({"cursor": "9.gone:"})), json!({"tasks": []}));
+}
+
+#[test]
+fn a_list_of_tasks_goes_on_where_it_was_when_the_registry_changes() {
+    const A: Part<'_> = ("a", "", "");
+    const B: Part<'_> = ("b", "page=1", "");
+    const C: Part<'_> = ("c", "", "");
+    for (now, want) in [(&[B, C][..], ["b:2", "c:1"]), (&[C, B], ["b:2", ""]), (&[A, C], ["c:1", ""])] {
+        let home = player::home(&[A, B, C]);
+        let mut client = home.client();
+        for (server, own) in [("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")] {
+            begin_task(&mut client, server, own);
+        }
+        let first = client.request("tasks/list", json!({}));
+        let mut page = client.request("tasks/list", json!({"cursor": first["nextCursor"]}));
+        assert_eq!(page["tasks"][0]["taskId"], "b:1");
+        player::play(&home, now);
+        home.loom_ok(&["reload"]);
+        let mut rest = Vec::new();
+        while let Some(cursor) = page.get("nextCursor").cloned() {
+            page = client.request("tasks/list", json!({"cursor": cursor}));
+            let rows = page["tasks"].as_array().expect("tasks").iter();
+            rest.extend(rows.map(|row| row["taskId"].as_str().expect("an id").to_owned()));
+        }
+        let want: Vec<&str> = want.into_iter().filter(|id| !id.is_empty()).collect();
+        assert_eq!(rest, want, "{now:?}");
+    }
 }
 
 #[test]
