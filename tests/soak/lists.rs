@@ -163,10 +163,9 @@ fn is_wide(server: &str) -> bool {
     server.strip_prefix('s').is_some_and(|number| number.parse() == Ok(WIDE))
 }
 
-pub fn is_templated(server: &str, uri: &str) -> bool {
-    uri.strip_prefix("soak://")
-        .and_then(|rest| rest.strip_prefix(server))
-        .is_some_and(|rest| rest.starts_with("/t/"))
+/// Whether only templates match one of these.
+pub fn is_templated(uri: &str) -> bool {
+    uri.starts_with("soak://") && uri.contains("/t/")
 }
 
 /// What makes a URI that of a part of a resource.

@@ -121,7 +121,7 @@ impl Actor {
     fn read(&mut self) {
         let (server, name) = self.server();
         let (used, own) = self.uri_of(server, &name);
-        if lists::is_templated(&name, &own) {
+        if lists::is_templated(&own) {
             return self.look_for(server, own, Way::Template);
         }
         let members = vec![Self::uri_member(&used, &own)];
@@ -195,7 +195,7 @@ impl Actor {
     fn subscribe(&mut self) {
         let (mut server, name) = self.server();
         let (used, own) = self.uri_of(server, &name);
-        if lists::is_templated(&name, &own) {
+        if lists::is_templated(&own) {
             // The first that has a template for it.
             server = server.min(lists::WIDE);
         }
