@@ -87,7 +87,8 @@ impl Actor {
             due.must = matches!(self.level, Level::Set(level) if due.level >= level);
         }
         let role = &self.world.roles[server];
-        // A fresh daemon hears of subscriptions again, which takes its time; more where it must know all lists first.
+        // A fresh daemon hears of subscriptions again, which takes its time; more where it must know all lists first, as of
+        // servers whose own lists it has not kept.
         let now = Instant::now();
         let ledger = &self.world.ledger;
         let replayed = |since| ledger.daemon_deaths(since, now) + ledger.restarts(since, now) > 0;
@@ -95,7 +96,7 @@ impl Actor {
         for due in &mut course.updates {
             let mut own = self.subscriptions.values();
             let uri = lists::whole(&due.uri);
-            let since = match lists::is_templated(uri) {
+            let since = match lists::is_templated(uri) || role.sharing != Sharing::Everybody {
                 true => now.checked_sub(LISTS).unwrap_or(now),
                 false => now,
             };
