@@ -134,8 +134,11 @@ impl Switch {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(open) = call.and_then(|call| instance.calls.remove(call)) else {
             // Late (given up or cancelled), or an id that was never given out.
-            instance.calls.answered_late(call.unwrap_or_default());
+            let whose = instance.calls.answered_late(call.unwrap_or_default());
             self.counters.late_answers += 1;
+            if let (Some(session), Outcome::Result(result)) = (whose, outcome) {
+                self.note_lost_task(id, session, result);
+            }
             return;
         };
         match &open.asker {

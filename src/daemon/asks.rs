@@ -86,6 +86,13 @@ impl Switch {
             }
             (_, Some(owner)) => owner,
             (Scope::Client(session), None) => *session,
+            // Of a task that nobody is known to have begun: a call of somebody else's says nothing.
+            (Scope::Everybody | Scope::Workspace(_), None) if tasks::related(params).is_some() => {
+                let beginner =
+                    instance.only_caller().filter(|session| instance.calls.may_begin_task(*session));
+                beginner
+                    .ok_or_else(|| Unasked(format!("{name} asks about a task that no client has begun")))?
+            }
             (Scope::Everybody | Scope::Workspace(_), None) => {
                 match (instance.only_caller(), instance.callers().len()) {
                     (Some(session), _) => session,

@@ -13,6 +13,7 @@ use crate::mcp::capabilities::Capabilities;
 use crate::mcp::catalog::Kind;
 use crate::mcp::initialize;
 use crate::mcp::inventory::{self, Uri};
+use crate::upstream::instance::Instance;
 use crate::wire::code;
 use crate::wire::reply;
 
@@ -203,11 +204,14 @@ impl Switch {
     /// Whether every server of this client's view has its list known, or cannot have one.
     fn settled(&mut self, session: SessionId, list: &ListKind) -> bool {
         let Ok(view) = self.view_of(session) else { return true };
-        let kind = match list {
-            ListKind::Of(kind) | ListKind::Way(kind, _) => *kind,
-            ListKind::Inventory => Kind::Tools,
+        let kinds: &[Kind] = match list {
+            // Both say whose a URI is.
+            ListKind::Way(Kind::Resources, _) => &[Kind::Resources, Kind::Templates],
+            ListKind::Of(kind) | ListKind::Way(kind, _) => &[*kind],
+            ListKind::Inventory => &[Kind::Tools],
         };
-        view.instances().all(|id| self.instances.get(&id).is_none_or(|instance| instance.is_settled(kind)))
+        let is_settled = |instance: &Instance| kinds.iter().all(|kind| instance.is_settled(*kind));
+        view.instances().all(|id| self.instances.get(&id).is_none_or(is_settled))
     }
 
     fn answer_list(&mut self, session: SessionId, list: &WaitingList) {

@@ -56,7 +56,7 @@ impl Switch {
 
     /// A URI that nobody is known to have may be in a list that is not known yet.
     pub fn waits_for_resources(&mut self, request: &Request<'_>) -> bool {
-        self.waits_for_way(request, Kind::Resources) || self.waits_for_way(request, Kind::Templates)
+        self.waits_for_way(request, Kind::Resources)
     }
 
     /// Asks the first of these servers that can be asked for a resource; the others follow while the answer is an error.

@@ -11,7 +11,7 @@ use super::claims::Progress;
 use super::request::{Refusal, Request, bad_params};
 use super::session::SessionId;
 use super::switch::Switch;
-use super::views::Member;
+use super::views::{ClientView, Member};
 use crate::mcp::quote::quote;
 use crate::mcp::tasks;
 use crate::upstream::instance::{InstanceId, Scope};
@@ -57,10 +57,8 @@ impl Switch {
         };
         let (from, own) = match &cursor {
             None => (0, ""),
-            Some(cursor) => {
-                let parsed = cursor.split_once(':').and_then(|(n, own)| Some((n.parse().ok()?, own)));
-                parsed.ok_or_else(|| bad_params(request, "this `cursor` is not one of ours"))?
-            }
+            Some(cursor) => place_of(&view, cursor)
+                .ok_or_else(|| bad_params(request, "this `cursor` is not one of ours"))?,
         };
         let number = self.server_with_tasks(request.session, from);
         let Some(member) = number.and_then(|number| view.member(number)) else {
@@ -147,15 +145,25 @@ impl Switch {
         tasks::rename(result, exposed).unwrap_or_else(|| result.into())
     }
 
+    /// The answer to a call that was taken back may begin a task: its client will never ask about it, and what its server
+    /// says of it is nobody else's.
+    pub fn note_lost_task(&mut self, id: InstanceId, session: SessionId, result: &str) {
+        if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
+            let until = until(scan::find(result, &["task"]).unwrap_or_default());
+            self.note_task(id, &own, Task { session, token: None, until, gone: true });
+        }
+    }
+
     /// Of a page of all clients' tasks those of one, and where to go on.
     pub fn own_page(&mut self, id: InstanceId, session: SessionId, page: &str) -> String {
-        let number = self.view_of(session).ok().and_then(|view| view.number(id));
+        let view = self.view_of(session).ok();
+        let place = view.and_then(|view| Some((view.number(id)?, view)));
         let cursor = scan::find_text(page, &["nextCursor"]).filter(|own| !own.is_empty());
-        let next = match (cursor, number) {
+        let next = match (cursor, place) {
             (_, None) => None,
-            (Some(own), Some(number)) => Some(format!("{number}:{own}")),
-            (None, Some(number)) => {
-                self.server_with_tasks(session, number + 1).map(|next| format!("{next}:"))
+            (Some(own), Some((number, view))) => Some(cursor_at(&view, number, &own)),
+            (None, Some((number, view))) => {
+                self.server_with_tasks(session, number + 1).map(|next| cursor_at(&view, next, ""))
             }
         };
         let Some(instance) = self.instances.get(&id) else { return "{\"tasks\":[]}".into() };
@@ -259,6 +267,21 @@ impl Switch {
             tasks.retain(|_, task| !task.gone || task.until > now);
         }
     }
+}
+
+/// Where a list of tasks goes on: at a server, by its number and its name, since the registry may change meanwhile; and
+/// what of its own pages.
+fn cursor_at(view: &ClientView, number: u32, own: &str) -> String {
+    format!("{number}.{}:{own}", view.server_name(number))
+}
+
+/// The number of the server of a cursor, and its own cursor. When it is gone, its place is that of the next.
+fn place_of<'c>(view: &ClientView, cursor: &'c str) -> Option<(u32, &'c str)> {
+    let (place, own) = cursor.split_once(':')?;
+    let (number, name) = place.split_once('.')?;
+    let number = number.parse().ok()?;
+    let now = view.members.iter().position(|member| &*member.name == name);
+    Some(now.map_or((number, ""), |now| (u32::try_from(now).unwrap_or(number), own)))
 }
 
 /// How long a task may be worked on, as its server says.

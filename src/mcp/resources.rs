@@ -153,13 +153,12 @@ impl Resources {
         Route { own: uri.into(), servers, known }
     }
 
-    /// Whether somebody is known to have it, or a template with this text.
+    /// Whether somebody lists it, or a template with this text. What a template matches, or a tool links to, may be listed
+    /// by a server whose list is not known yet.
     pub fn knows(&self, uri: &str) -> bool {
-        let short = uri.len() <= URI_MAX;
         uri.starts_with(ALIAS)
             || self.listed.contains_key(uri)
-            || self.linked.contains_key(uri)
-            || self.patterns.iter().any(|(pattern, _)| pattern.text() == uri || short && pattern.matches(uri))
+            || self.patterns.iter().any(|(pattern, _)| pattern.text() == uri)
     }
 
     /// Where a reference to a template, or to a resource, leads.

@@ -238,9 +238,10 @@ impl Calls {
         self.left.push((id, session, now + LINGER));
     }
 
-    /// An answer to a call that was taken back.
-    pub fn answered_late(&mut self, id: u64) {
-        self.left.retain(|(left, ..)| *left != id);
+    /// An answer to a call that was taken back: whose that was.
+    pub fn answered_late(&mut self, id: u64) -> Option<u32> {
+        let at = self.left.iter().position(|(left, ..)| *left == id)?;
+        Some(self.left.swap_remove(at).1)
     }
 
     /// The server's life is over.
@@ -290,6 +291,15 @@ impl Calls {
         let left = self.left.iter().filter(move |(_, _, until)| *until > now).map(|(_, session, _)| *session);
         let open = self.open.values().filter(|open| open.sent.is_some());
         open.filter_map(|open| session_of(&open.asker)).chain(left)
+    }
+
+    /// Whether a call of this client's is under way that is to become a task.
+    pub fn may_begin_task(&self, session: u32) -> bool {
+        let begins = |asker: &Asker| match asker {
+            Asker::Client { session: of, purpose: Purpose::Task, .. } => *of == session,
+            Asker::Client { .. } | Asker::Initialize | Asker::List(_) | Asker::Errand => false,
+        };
+        self.open.values().any(|open| open.sent.is_some() && begins(&open.asker))
     }
 
     /// When the first call runs out of time.

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::wire::scan;
+
 /// What is done with the answer to a client's request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -55,8 +57,7 @@ impl Search {
 
     /// After this error another server may still know the resource. The one to tell when none does is kept.
     pub fn goes_on_after(&mut self, error: &str) -> bool {
-        let value: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
-        match value["code"].as_i64() {
+        match scan::find(error, &["code"]).and_then(|code| code.parse::<i32>().ok()) {
             // The user must go to a page first: this is the server.
             Some(-32042) => false,
             Some(-32002 | -32601 | -32602) => {
@@ -71,6 +72,28 @@ impl Search {
                 self.error.get_or_insert_with(|| error.into());
                 true
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_means_for_a_search() {
+        for (error, likely, goes_on, left, kept) in [
+            (r#"{"code":-32002,"message":"no"}"#, 1, true, 2, true),
+            (r#"{"code":-32002,"message":"no"}"#, 0, true, 2, false),
+            (r#"{"message":"no","code" : -32602,"data":{"n":1e400}}"#, 1, true, 2, true),
+            (r#"{"code":-32603,"message":"broken"}"#, 2, true, 1, true),
+            (r#"{"code":-32042,"message":"go there first"}"#, 1, false, 2, false),
+        ] {
+            let rest = vec!["a".into(), "b".into()];
+            let line = b"{}".as_slice().into();
+            let mut search = Search { line, rest, began: Instant::now(), likely, error: None };
+            assert_eq!(search.goes_on_after(error), goes_on, "{error}");
+            assert_eq!((search.rest.len(), search.error.is_some()), (left, kept), "{error}");
         }
     }
 }

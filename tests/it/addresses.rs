@@ -103,6 +103,30 @@ fn a_wide_template_hides_no_other_servers_resources() {
 }
 
 #[test]
+fn a_wide_template_waits_for_lists_that_are_not_known_yet() {
+    let home = player::home(&[
+        ("wide", "templates=t://{+rest},s://{+rest}", ""),
+        ("own", "resources=t://own templates=s://{id}/x", "instance: per-client"),
+    ]);
+    resources(&mut home.client());
+    // What is of one client is not kept on disk: the next daemon does not know it, but the wide template.
+    for method in ["resources/read", "resources/subscribe", "completion/complete"] {
+        home.loom_ok(&["restart"]);
+        let mut client = home.client();
+        client.request(
+            method,
+            json!({
+                "uri": "t://own",
+                "ref": {"type": "ref/resource", "uri": "s://{id}/x"},
+                "argument": {"name": "id", "value": ""},
+            }),
+        );
+        let heard = ["own", "wide"].map(|server| player::heard(&home, server, method).len());
+        assert_eq!(heard, [1, 0], "{method}");
+    }
+}
+
+#[test]
 fn an_unlisted_resource_is_found_behind_a_server_that_crashes_and_one_that_does_not_know_it() {
     let home = player::home(&[
         ("bad", "crash=yes", ""),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::home::{TestHome, wait_until};
-use crate::support::player;
+use crate::support::player::{self, Part};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const STATUS: &str = "notifications/tasks/status";
@@ -130,6 +130,41 @@ fn what_a_server_says_of_a_task_reaches_its_owner_only() {
 }
 
 #[test]
+fn a_question_about_a_task_that_nobody_began_is_for_nobody() {
+    let home = player::home(&[("one", "", "")]);
+    let mut other = home.able_client();
+    let meta = json!({RELATED: {"taskId": "t1"}});
+    let params = json!({"messages": [], "maxTokens": 1, "_meta": meta});
+    let ask = json!({"method": "sampling/createMessage", "params": params});
+    // It has the only call there is.
+    let said = other.call_text("one__ask", ask);
+    assert!(said.contains("NOT_ASKED") && said.contains("a task that no client has begun"), "{said}");
+    assert_eq!(other.news(), [json!(null); 0]);
+}
+
+#[test]
+fn a_server_at_a_task_whose_call_was_taken_back_asks_nobody_else() {
+    let home = player::home(&[("one", "", "")]);
+    let (mut owner, mut other) = (home.able_client(), home.able_client());
+    let meta = json!({"progressToken": 1});
+    let params = json!({"name": "one__hold", "arguments": {"key": "k"}, "task": {}, "_meta": meta});
+    let call = owner.begin("tools/call", params);
+    owner.notified("notifications/progress");
+    owner.cancel(call);
+    assert_eq!(other.call_text("one__release", json!({"key": "k", "task": "t1"})), "done");
+    let params = json!({"messages": [], "maxTokens": 1});
+    let ask = json!({"method": "sampling/createMessage", "params": params});
+    let said = other.call_text("one__ask", ask.clone());
+    assert!(said.contains("NOT_ASKED") && said.contains("several clients"), "{said}");
+    // It is over: now it is clear.
+    other.call("one__task_status", json!({"id": "t1", "status": "completed"}));
+    let call = other.begin_call("one__ask", ask);
+    other.reply_to("sampling/createMessage", &json!({"model": "m"}));
+    assert!(other.text(call).contains("\"m\""));
+    assert_eq!(other.told(STATUS), [json!(null); 0]);
+}
+
+#[test]
 fn a_task_can_be_stopped_while_its_result_is_waited_for() {
     let home = player::home(&[("one", "", "max_concurrent: 1")]);
     let (mut client, mut other) = (home.client(), home.client());
@@ -158,11 +193,38 @@ fn tasks_of_all_servers_are_listed_page_by_page() {
     let want = [&["a:1"][..], &["a:3", "a:4"], &["a:5"], &["b:1"], &["b:3", "b:4"], &["b:5"]];
     assert_eq!(pages(&mut client), want.map(page));
     assert_eq!(pages(&mut other).concat(), ["a:2", "b:2"]);
-    for cursor in ["x", "", "7"] {
+    for cursor in ["x", "", "7", "7:", "a.b:"] {
         let id = client.begin("tasks/list", json!({"cursor": cursor}));
         assert_eq!(client.failure_name(id), "INVALID_PARAMS", "{cursor:?}");
     }
-    assert_eq!(client.request("tasks/list", json!({"cursor": "9:"})), json!({"tasks": []}));
+    assert_eq!(client.request("tasks/list", json!({"cursor": "9.gone:"})), json!({"tasks": []}));
+}
+
+#[test]
+fn a_list_of_tasks_goes_on_where_it_was_when_the_registry_changes() {
+    const A: Part<'_> = ("a", "", "");
+    const B: Part<'_> = ("b", "page=1", "");
+    const C: Part<'_> = ("c", "", "");
+    for (now, want) in [(&[B, C][..], ["b:2", "c:1"]), (&[C, B], ["b:2", ""]), (&[A, C], ["c:1", ""])] {
+        let home = player::home(&[A, B, C]);
+        let mut client = home.client();
+        for (server, own) in [("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")] {
+            begin_task(&mut client, server, own);
+        }
+        let first = client.request("tasks/list", json!({}));
+        let mut page = client.request("tasks/list", json!({"cursor": first["nextCursor"]}));
+        assert_eq!(page["tasks"][0]["taskId"], "b:1");
+        player::play(&home, now);
+        home.loom_ok(&["reload"]);
+        let mut rest = Vec::new();
+        while let Some(cursor) = page.get("nextCursor").cloned() {
+            page = client.request("tasks/list", json!({"cursor": cursor}));
+            let rows = page["tasks"].as_array().expect("tasks").iter();
+            rest.extend(rows.map(|row| row["taskId"].as_str().expect("an id").to_owned()));
+        }
+        let want: Vec<&str> = want.into_iter().filter(|id| !id.is_empty()).collect();
+        assert_eq!(rest, want, "{now:?}");
+    }
 }
 
 #[test]

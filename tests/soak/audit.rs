@@ -12,12 +12,17 @@ use super::world::{Outcome, Record, World};
 /// Servers have written down the last of it in this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Deaths that may make a crash loop are counted for so long.
+const CRASHES: Duration = Duration::from_secs(60);
+
 /// What one server noted of one request.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     saw: usize,
     answered: usize,
     cancelled: usize,
+    /// It was open when its session ended.
+    ended: usize,
     /// The processes that saw it.
     processes: Vec<u32>,
 }
@@ -76,6 +81,7 @@ impl Audit {
                 }
                 "answered" => entry.answered += 1,
                 "cancelled" => entry.cancelled += 1,
+                "ended" => entry.ended += 1,
                 _ => panic!("seed {}: {name} noted: {line}\n{}", world.seed, &text[from..]),
             }
         }
@@ -124,6 +130,12 @@ fn differences(
                     world.roles[number].name
                 ));
             }
+            if strays(world, record, number) {
+                faults.push(format!(
+                    "{} saw {nonce}, but others come first: {record:?}",
+                    world.roles[number].name
+                ));
+            }
             if let Some(fault) = overdone(world, record, seen) {
                 faults
                     .push(format!("{} and {nonce}: {fault}: {seen:?}, {record:?}", world.roles[number].name));
@@ -141,6 +153,14 @@ fn differences(
         }
     }
     faults
+}
+
+/// Whether a server was asked for what another has, which must have been asked before it and was there.
+fn strays(world: &World, record: &Record, number: usize) -> bool {
+    let owner = &world.roles[record.server].name;
+    let from = record.began.checked_sub(CRASHES).unwrap_or(record.began);
+    let was_there = !world.ledger.server_lost_alone(owner, from, record.ended);
+    record.way.is_some_and(|way| was_there && !way.leads_to(number, record.server))
 }
 
 /// What was done too often.
@@ -172,7 +192,9 @@ fn lacking(world: &World, record: &Record, seen: &Seen) -> Option<&'static str> 
         Outcome::Answered if record.searches || record.method == "resources/unsubscribe" => None,
         Outcome::Answered if seen.saw == 0 => Some("answered, but not seen"),
         Outcome::Answered if seen.answered == 0 => Some("answered, but not by the server"),
-        Outcome::Cancelled | Outcome::TimedOut if seen.saw > seen.answered + seen.cancelled && !lost => {
+        Outcome::Cancelled | Outcome::TimedOut
+            if seen.saw > seen.answered + seen.cancelled + seen.ended && !lost =>
+        {
             Some("taken back, but the server was not told")
         }
         _ => None,

@@ -29,6 +29,13 @@ pub struct Role {
     pub remote: bool,
 }
 
+impl Role {
+    /// Its process outlives the sessions that clients have with it, and so do the tasks on it.
+    pub fn lasts(&self) -> bool {
+        self.remote && self.sharing == Sharing::Everybody
+    }
+}
+
 pub const SERVERS: usize = 20;
 
 /// The servers in the order of the registry.

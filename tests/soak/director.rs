@@ -41,7 +41,7 @@ pub fn run(seed: u64, length: Duration) {
     let world = Arc::new(World::new(seed, folder));
     let mut faults = Faults::new(seed);
     let far = world.roles.iter().filter(|role| role.remote);
-    let remotes = far.map(|role| Remote::start(&role.name, world.folder.clone(), home.path().to_owned()));
+    let remotes = far.map(|role| Remote::start(role, world.folder.clone(), home.path().to_owned()));
     let remotes: Vec<Remote> = remotes.collect();
     faults.write_registry(&home, &world, &remotes);
     home.loom_ok(&["start"]);

@@ -73,6 +73,14 @@ impl Ledger {
         }) > 0
     }
 
+    /// The same, without what ends all servers.
+    pub fn server_lost_alone(&self, server: &str, from: Instant, to: Instant) -> bool {
+        self.count(from, to, |fault| match fault {
+            Fault::Server(name) | Fault::Registry(name) => name == server,
+            Fault::Daemon | Fault::Restart => false,
+        }) > 0
+    }
+
     pub fn restarts(&self, from: Instant, to: Instant) -> usize {
         self.count(from, to, |fault| *fault == Fault::Restart)
     }

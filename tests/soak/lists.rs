@@ -73,6 +73,33 @@ impl Row {
 pub const TOOLS: [&str; 2] = ["do", "\u{e4}.b/c"];
 pub const PROMPTS: [&str; 2] = ["say", "p.2"];
 
+/// The server with a template for the addresses of all servers.
+pub const WIDE: usize = 4;
+
+/// What is known of a resource that no list names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Its server has a template for it.
+    Template,
+    /// A tool of its server links to it.
+    Link,
+    /// Nothing.
+    Nowhere,
+}
+
+impl Way {
+    /// Whether a server may be asked for a resource of this owner's: templates count first, then links, then the order of
+    /// the registry.
+    pub fn leads_to(self, server: usize, owner: usize) -> bool {
+        let wide_first = match self {
+            Way::Template => owner > WIDE,
+            Way::Link | Way::Nowhere => owner != WIDE,
+        };
+        let before = self == Way::Nowhere && owner != WIDE && server < owner;
+        server == owner || (server == WIDE && wide_first) || before
+    }
+}
+
 /// What a server lists after so many changes.
 pub fn rows(server: &str, kind: Kind, version: u64) -> Vec<Row> {
     let mut names: Vec<String> = match kind {
@@ -82,6 +109,7 @@ pub fn rows(server: &str, kind: Kind, version: u64) -> Vec<Row> {
             let own = (0..3).map(|n| resource(server, n));
             own.chain([COMMON.to_owned()]).collect()
         }
+        Kind::Templates if is_wide(server) => vec![template(server), WIDE_TEMPLATE.to_owned()],
         Kind::Templates => vec![template(server)],
     };
     if version > 0 {
@@ -93,11 +121,14 @@ pub fn rows(server: &str, kind: Kind, version: u64) -> Vec<Row> {
 fn row(server: &str, kind: Kind, name: String) -> Row {
     let odd = odd(&format!("{server}/{name}"));
     let tail = match kind {
-        Kind::Tools => r#","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}"#,
-        Kind::Prompts => r#","arguments":[{"name":"n"}]}"#,
-        Kind::Resources | Kind::Templates => r#","name":"r"}"#,
+        Kind::Tools => format!(
+            r#","inputSchema":{{"type":"object"}},"_meta":{{"ui":{{"resourceUri":"{}"}}}},"execution":{{"taskSupport":"optional"}}}}"#,
+            linked(server)
+        ),
+        Kind::Prompts => r#","arguments":[{"name":"n"}]}"#.to_owned(),
+        Kind::Resources | Kind::Templates => r#","name":"r"}"#.to_owned(),
     };
-    Row { name, head: format!("{{{odd},\"{}\" : ", kind.key()), tail: tail.to_owned() }
+    Row { name, head: format!("{{{odd},\"{}\" : ", kind.key()), tail }
 }
 
 /// The name of what the last change brought.
@@ -125,6 +156,18 @@ pub fn templated(server: &str, number: u64) -> String {
     format!("soak://{server}/t/{number}")
 }
 
+/// It matches every resource of every server, listed or not.
+const WIDE_TEMPLATE: &str = "soak{+rest}";
+
+fn is_wide(server: &str) -> bool {
+    server.strip_prefix('s').is_some_and(|number| number.parse() == Ok(WIDE))
+}
+
+/// Whether only templates match one of these.
+pub fn is_templated(uri: &str) -> bool {
+    uri.starts_with("soak://") && uri.contains("/t/")
+}
+
 /// What makes a URI that of a part of a resource.
 pub const PART: &str = "/part?n=1";
 /// And what makes it another one.
@@ -135,7 +178,12 @@ pub fn whole(uri: &str) -> &str {
     uri.strip_suffix(PART).unwrap_or(uri)
 }
 
-/// A resource that no list and no template knows.
+/// A resource to which only tools lead.
+pub fn linked(server: &str) -> String {
+    format!("soak-x://{server}/linked")
+}
+
+/// A resource that no list and no template of its server's knows.
 pub fn unlisted(server: &str, number: u64) -> String {
     format!("soak-x://{server}/{number}")
 }

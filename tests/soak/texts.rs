@@ -48,6 +48,11 @@ pub fn error(server: &str, nonce: &str) -> String {
     format!("{{\"code\":-31999,\"message\":\"{server} \u{fc} {nonce}\",\"data\":{{{odd}}},\"more\":[1e400]}}")
 }
 
+/// What a server says of a resource that it does not have.
+pub fn no_resource(server: &str, nonce: &str) -> String {
+    format!("{{\"code\":-32002,\"message\":\"{server} has no such thing: {nonce}\",\"more\":[1e400]}}")
+}
+
 /// The params of the `step`th progress of a request, from 1.
 pub fn progress(token: &str, step: usize, nonce: &str) -> String {
     let odd = odd(nonce);
@@ -164,6 +169,9 @@ pub fn heard_refusal(name: &str) -> String {
 
 /// Instead, when the server took its question back.
 pub const WITHDRAWN: &str = r#"{"withdrawn":true}"#;
+
+/// Instead, when the server's session was over before the answer came.
+pub const LOST: &str = r#"{"lost":true}"#;
 
 /// The state of a task, under whatever id.
 pub fn task(id: &str, nonce: &str, status: &str) -> String {

@@ -1,6 +1,6 @@
 //! What all threads of a run share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::cast::{Role, SERVERS, roles};
 use super::ledger::Ledger;
+use super::lists::Way;
 
 /// Another client's request counts as being there at the same time for so long after its end.
 const NEAR: Duration = Duration::from_secs(2);
 /// And so long when it was taken back: the server may still be at it.
 const LATE: Duration = Duration::from_secs(33);
+
+/// So many tasks are remembered.
+const TASKS: usize = 50;
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Record {
     pub ended: Instant,
     /// Any server may have been asked.
     pub searches: bool,
+    /// What its server was looked for by.
+    pub way: Option<Way>,
     /// The roots of its client, if they were the same all the time.
     pub roots: Option<String>,
 }
@@ -75,6 +81,8 @@ pub struct World {
     /// The first difference that was found.
     failure: Mutex<Option<String>>,
     crowds: Mutex<Vec<Crowd>>,
+    /// The last tasks that were begun, by the ids that their clients know.
+    tasks: Mutex<VecDeque<String>>,
     phase: Mutex<(Phase, u64)>,
     /// Clients that have done what the phase asks for.
     done: Mutex<BTreeSet<usize>>,
@@ -92,6 +100,7 @@ impl World {
             messages: AtomicU64::new(0),
             failure: Mutex::default(),
             crowds: Mutex::new(vec![Crowd::default(); SERVERS]),
+            tasks: Mutex::default(),
             phase: Mutex::new((Phase::Traffic, 0)),
             done: Mutex::default(),
             changed: Condvar::new(),
@@ -137,6 +146,22 @@ impl World {
 
     pub fn count_message(&self) {
         self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A client has a task.
+    pub fn note_task(&self, id: String) {
+        let mut tasks = self.tasks.lock().expect("nobody panics with this lock");
+        if tasks.len() == TASKS {
+            tasks.pop_front();
+        }
+        tasks.push_back(id);
+    }
+
+    /// The tasks that are not those of the client whose nonces begin so.
+    pub fn tasks_of_others(&self, tag: &str) -> Vec<String> {
+        let tasks = self.tasks.lock().expect("nobody panics with this lock");
+        let is_own = |id: &str| id.split_once(':').is_some_and(|(_, nonce)| nonce.starts_with(tag));
+        tasks.iter().filter(|id| !is_own(id)).cloned().collect()
     }
 
     /// A client's request is open at a server.

@@ -146,7 +146,10 @@ def tool(id, name, args, params):
         held[args["key"]] = id
         progress(params, 1)
     elif name == "release":
-        text(held.pop(args["key"]), "released")
+        if "task" in args:
+            begin_task(held.pop(args["key"]), {"id": args["task"]}, {})
+        else:
+            text(held.pop(args["key"]), "released")
         text(id, "done")
     elif name == "flood":
         for number in range(args["count"]):

@@ -108,7 +108,7 @@ impl Actor {
             self.world.ledger.end(mark);
         }
         let departs = |world: &World, server: usize, client: usize| world.departs(server, client, outcome);
-        if matches!(pending.want, Want::TaskList) {
+        if matches!(pending.want, Want::TaskList(_)) {
             self.presence(&pending.want, 0, departs);
         }
         let Some(server) = pending.server else { return };
@@ -121,7 +121,11 @@ impl Actor {
             roots: (!self.has_moved_since(pending.began)).then(|| self.roots_now()),
             began: pending.began,
             ended: Instant::now(),
-            searches: matches!(pending.want, Want::Search) || self.is_unsettled(server, pending),
+            searches: matches!(pending.want, Want::Search(_)) || self.is_unsettled(server, pending),
+            way: match pending.want {
+                Want::Search(way) => Some(way),
+                _ => None,
+            },
         };
         self.world.record(&pending.nonce, record);
         if !self.tasks.contains_key(&pending.nonce) {
@@ -193,9 +197,9 @@ impl Actor {
             },
             (Want::List(kind), Ok(result)) => self.listed(*kind, result),
             (Want::Greeting, Ok(result)) => self.greeted(result),
-            (Want::TaskList, Ok(result)) => self.tasks_listed(result),
+            (Want::TaskList(due), Ok(result)) => self.tasks_listed(due, result),
             // One of the servers could not be asked.
-            (Want::TaskList, Err(error)) => match (name_of(error), server_in(error)) {
+            (Want::TaskList(_), Err(error)) => match (name_of(error), server_in(error)) {
                 (Some((name, _)), Some(server)) => self.may_be_refused(server, pending, &name),
                 _ => Err("no error of loom's about a server".into()),
             },
@@ -260,21 +264,24 @@ impl Actor {
             match &pending.want {
                 // The registry has lost its server.
                 Want::Task(nonce) if name == "INVALID_PARAMS" => self.end_task(nonce),
-                Want::Task(nonce) => self.ask_again(nonce),
+                Want::Task(nonce) => self.ask_again(nonce, pending.method),
                 _ => {}
             }
             return self
                 .may_be_refused(server, pending, &name)
                 .map_err(|why| format!("{name} ({text}): {why}"));
         }
-        let says = |name: &str| error == flat(&texts::error(name, &pending.nonce));
+        let says = |name: &str| {
+            let no_resource = || pending.uri.is_some() && error == texts::no_resource(name, &pending.nonce);
+            error == flat(&texts::error(name, &pending.nonce)) || no_resource()
+        };
         let own = says(&self.world.roles[server].name) || self.may_come_from_others(server, pending, says);
         match &pending.want {
             // Every server has said no: the one that has it was not to be had.
-            Want::Search if self.world.roles.iter().any(|role| says(&role.name)) => {
+            Want::Search(_) if self.world.roles.iter().any(|role| says(&role.name)) => {
                 self.may_be_refused(server, pending, "SERVER_UNAVAILABLE")
             }
-            Want::Task(nonce) if own => self.task_unknown(nonce, server),
+            Want::Task(nonce) if own => self.task_unknown(nonce, pending),
             _ if !own => Err("another error than the server's".into()),
             _ if self.may_come_from_others(server, pending, says) => Ok(()),
             _ if pending.ending != Ending::Fail => Err("an error, but the script ends otherwise".into()),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::cast::SERVERS;
+use super::super::lists::{self, Way};
 use super::super::play::{self, Step};
 use super::super::world::World;
 use super::Actor;
@@ -54,11 +55,11 @@ impl Actor {
         let token = self.token(&nonce);
         let now = Instant::now();
         let kills = (ending == Ending::Die).then(|| self.mark_death(plan.server));
-        if !matches!(plan.want, Want::Search) {
+        if !matches!(plan.want, Want::Search(_)) {
             self.expect(&plan, &nonce, token.as_deref(), &steps);
         }
         let mut members = plan.members;
-        let steps: Vec<Step> = if matches!(plan.want, Want::Search) { Vec::new() } else { steps };
+        let steps: Vec<Step> = if matches!(plan.want, Want::Search(_)) { Vec::new() } else { steps };
         let meta = params::meta(&mut self.chance, &nonce, &steps, token.as_deref());
         members.insert(self.chance.index(members.len() + 1), meta);
         let whole = params::object(&mut self.chance, members);
@@ -93,7 +94,12 @@ impl Actor {
     /// Notes that a request comes to its server, or goes: a search may be at any.
     pub fn presence(&self, want: &Want, server: usize, note: impl Fn(&World, usize, usize)) {
         match want {
-            Want::Search | Want::TaskList => (0..SERVERS).for_each(|one| note(&self.world, one, self.number)),
+            Want::Search(Way::Template) if server > lists::WIDE => {
+                [server, lists::WIDE].into_iter().for_each(|one| note(&self.world, one, self.number));
+            }
+            Want::Search(Way::Link | Way::Nowhere) | Want::TaskList(_) => {
+                (0..SERVERS).for_each(|one| note(&self.world, one, self.number));
+            }
             _ => note(&self.world, server, self.number),
         }
     }
@@ -109,7 +115,7 @@ impl Actor {
 
     pub fn open_local(&mut self, id: &str, method: &'static str, want: Want) {
         let now = Instant::now();
-        if matches!(want, Want::TaskList) {
+        if matches!(want, Want::TaskList(_)) {
             self.presence(&want, 0, World::arrives);
         }
         let pending = Pending {

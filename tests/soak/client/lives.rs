@@ -14,8 +14,11 @@ const ENDS: Duration = Duration::from_secs(20);
 /// After a change of its roots a client's servers are settled in this time.
 const MOVED: Duration = Duration::from_secs(4);
 const WORKSPACES: u64 = 3;
+/// The number of a workspace without any root.
+const NONE: u64 = WORKSPACES;
 
-/// What loom says of a client without roots: the folder that it was started in.
+/// What loom says of a client without roots, whether it cannot have any or has none now: the folder that it was started
+/// in.
 pub fn folder_roots(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     format!(r#"{{"roots":[{{"uri":"file://{}","name":"{name}"}}]}}"#, folder.display())
@@ -31,6 +34,15 @@ fn spelled(number: u64, spelling: u64) -> String {
         _ => format!(
             r#"{{"roots":[{{"uri":"file:///tmp/"}},{{"uri":"file:///tmp"}},{{"uri":"file:\u002f//w{number}"}}]}}"#
         ),
+    }
+}
+
+/// No roots as a client tells it, in one of several spellings.
+fn none_spelled(spelling: u64) -> &'static str {
+    match spelling {
+        0 => r#"{"roots":[]}"#,
+        1 => "{ \"roots\" :\r[ ] ,\"more\":[1e400]}",
+        _ => r#"{"_meta":{"roots":[{"uri":"file:///tmp"}]},"r\u006fots":[]}"#,
     }
 }
 
@@ -72,15 +84,21 @@ impl Actor {
     }
 
     fn open_workspace(&mut self) {
-        self.workspace = self.chance.below(WORKSPACES);
-        let spellings = (0..SPELLINGS).map(|spelling| spelled(self.workspace, spelling));
-        self.roots.push((Instant::now(), spellings.collect()));
+        self.workspace = self.chance.below(WORKSPACES + 1);
+        let spellings = match self.workspace {
+            NONE => vec![self.folder_roots.clone()],
+            number => (0..SPELLINGS).map(|spelling| spelled(number, spelling)).collect(),
+        };
+        self.roots.push((Instant::now(), spellings));
     }
 
     /// The result of `roots/list`.
     pub fn tell_roots(&mut self) -> String {
         let spelling = self.chance.below(SPELLINGS);
-        spelled(self.workspace, spelling)
+        match self.workspace {
+            NONE => none_spelled(spelling).to_owned(),
+            number => spelled(number, spelling),
+        }
     }
 
     /// Another folder is opened.

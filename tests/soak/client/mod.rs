@@ -126,6 +126,8 @@ pub struct Actor {
     nameless: VecDeque<&'static str>,
     level: Level,
     subscriptions: BTreeMap<String, Subscription>,
+    /// What loom says of it while it has no roots.
+    folder_roots: String,
     /// Since when which results of `roots/list` hold; the last are in force.
     roots: Vec<(Instant, Vec<String>)>,
     /// The workspace that it has open.
@@ -176,6 +178,7 @@ impl Actor {
             level: Level::Unset,
             subscriptions: BTreeMap::new(),
             roots: vec![(Instant::now(), vec![lives::folder_roots(folder)])],
+            folder_roots: lives::folder_roots(folder),
             workspace: 0,
             lists: [const { None }; 4],
             told: [false; 4],

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::ledger::Mark;
-use super::super::lists::Kind;
+use super::super::lists::{Kind, Way};
 
 /// The answer that is expected.
 #[derive(Clone, Debug)]
@@ -11,12 +11,13 @@ pub enum Want {
     /// The server's own, after its script.
     Server,
     /// That of a server that is looked for.
-    Search,
+    Search(Way),
     /// A new task.
     NewTask,
     /// About a task: its nonce.
     Task(String),
-    TaskList,
+    /// The tasks of this client that must be on this page or a later one: their nonces.
+    TaskList(Vec<String>),
     /// Exactly this result, of loom's.
     Exactly(&'static str),
     /// An error of loom's with one of these names.

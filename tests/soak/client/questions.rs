@@ -155,6 +155,12 @@ impl Actor {
                 self.roots_since(course.began).any(|roots| flat(&texts::heard_result(roots, 0)) == heard);
             return if known { Ok(()) } else { Err(format!("not this client's roots: {:?}", self.roots)) };
         }
+        let outlived = role.lasts()
+            && course.task.is_some()
+            && self.world.ledger.server_lost(&role.name, course.began, Instant::now());
+        if outlived && heard == texts::LOST {
+            return Ok(());
+        }
         if heard == texts::heard_refusal("NOT_ASKED") {
             if question.topic == Topic::Roots && role.sharing == Sharing::Everybody {
                 return Ok(());

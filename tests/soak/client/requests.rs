@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::lists::{self, Kind};
+use super::super::cast::Sharing;
+use super::super::lists::{self, Kind, Way};
 use super::super::play::LEVELS;
 use super::super::texts;
 use super::asking::Plan;
@@ -120,6 +121,9 @@ impl Actor {
     fn read(&mut self) {
         let (server, name) = self.server();
         let (used, own) = self.uri_of(server, &name);
+        if lists::is_templated(&own) {
+            return self.look_for(server, own, Way::Template);
+        }
         let members = vec![Self::uri_member(&used, &own)];
         self.ask(Plan {
             method: "resources/read",
@@ -134,14 +138,29 @@ impl Actor {
     /// Reads what no list knows.
     fn search(&mut self) {
         let (server, name) = self.server();
-        let uri = lists::unlisted(&name, self.chance.below(9));
-        // Every server may be asked.
-        self.used.fill(true);
+        match self.chance.below(3) {
+            0 => self.look_for(server, lists::linked(&name), Way::Link),
+            _ => {
+                let uri = lists::unlisted(&name, self.chance.below(9));
+                self.look_for(server, uri, Way::Nowhere);
+            }
+        }
+    }
+
+    fn look_for(&mut self, server: usize, uri: String, way: Way) {
+        // What is known of a server for somebody may not be known of another instance.
+        let is_shared = self.world.roles[server].sharing == Sharing::Everybody;
+        let way = if is_shared { way } else { Way::Nowhere };
+        self.used[lists::WIDE] = true;
+        if way != Way::Template {
+            // Every server may be asked.
+            self.used.fill(true);
+        }
         let members = vec![Self::uri_member(&uri, &uri)];
         self.ask(Plan {
             method: "resources/read",
             server,
-            want: Want::Search,
+            want: Want::Search(way),
             members,
             plain: true,
             uri: Some(uri),
@@ -174,8 +193,12 @@ impl Actor {
     }
 
     fn subscribe(&mut self) {
-        let (server, name) = self.server();
+        let (mut server, name) = self.server();
         let (used, own) = self.uri_of(server, &name);
+        if lists::is_templated(&own) {
+            // The first that has a template for it.
+            server = server.min(lists::WIDE);
+        }
         if self.subscriptions.contains_key(&used) || self.has_open_about(&own) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Random scripts for requests, and what of them must reach the client.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::cast::Sharing;
 use super::super::ledger::Fault;
@@ -11,6 +11,8 @@ use super::course::Course;
 use super::pending::{Ending, Want};
 use super::{Actor, Level};
 
+/// All lists are known to a fresh daemon after this.
+const LISTS: Duration = Duration::from_secs(10);
 const TOPICS: [Topic; 5] = [Topic::Sampling, Topic::Form, Topic::Url, Topic::Roots, Topic::Odd];
 const NOISES: [Noise; 5] = [Noise::Garbage, Noise::Half, Noise::Notification, Noise::Answer, Noise::Bytes];
 
@@ -85,15 +87,21 @@ impl Actor {
             due.must = matches!(self.level, Level::Set(level) if due.level >= level);
         }
         let role = &self.world.roles[server];
-        // A fresh daemon hears of subscriptions again, which takes its time.
+        // A fresh daemon hears of subscriptions again, which takes its time; more where it must know all lists first, as of
+        // servers whose own lists it has not kept.
         let now = Instant::now();
-        let replayed = self.world.ledger.daemon_deaths(now, now) + self.world.ledger.restarts(now, now) > 0;
-        let moves =
-            role.fleeting || replayed || (role.sharing == Sharing::Workspace && self.has_moved_lately());
+        let ledger = &self.world.ledger;
+        let replayed = |since| ledger.daemon_deaths(since, now) + ledger.restarts(since, now) > 0;
+        let moves = role.fleeting || (role.sharing == Sharing::Workspace && self.has_moved_lately());
         for due in &mut course.updates {
             let mut own = self.subscriptions.values();
             let uri = lists::whole(&due.uri);
-            due.must = own.any(|one| one.server == server && one.own == uri && one.certain) && !moves;
+            let since = match lists::is_templated(uri) || role.sharing != Sharing::Everybody {
+                true => now.checked_sub(LISTS).unwrap_or(now),
+                false => now,
+            };
+            let is_certain = own.any(|one| one.server == server && one.own == uri && one.certain);
+            due.must = is_certain && !moves && !replayed(since);
         }
         if let Some(token) = token {
             self.tokens.insert(token.to_owned(), nonce.to_owned());

@@ -27,6 +27,8 @@ pub struct Task {
     state: &'static str,
     /// It was asked to be cancelled.
     cancelled: bool,
+    /// Its result may have been on its way to a daemon that ended, and is had once only.
+    spent: bool,
     /// Its result has been had, or it is lost.
     over: bool,
     /// As far as this client knows its server works on it, and may ask.
@@ -88,10 +90,12 @@ impl Actor {
             heard: pending.heard.clone(),
             state: self.tasks.get(nonce).map_or("working", |task| task.state),
             cancelled: false,
+            spent: false,
             over: false,
             under_way: true,
         };
         self.world.arrives(server, self.number);
+        self.world.note_task(id);
         self.tasks.insert(nonce.clone(), task);
         let ms = self.chance.below(200);
         self.later(ms, Timer::AskTask(nonce.clone()));
@@ -184,22 +188,38 @@ impl Actor {
     }
 
     /// An error instead of an answer about a task: asked again later.
-    pub fn ask_again(&mut self, nonce: &str) {
+    pub fn ask_again(&mut self, nonce: &str, method: &str) {
+        if let Some(task) = self.tasks.get_mut(nonce) {
+            task.spent |= method == "tasks/result";
+        }
         let ms = self.chance.between(50, 300);
         self.later(ms, Timer::AskTask(nonce.to_owned()));
     }
 
     /// Its server does not know a task.
-    pub fn task_unknown(&mut self, nonce: &str, server: usize) -> Result<(), String> {
+    pub fn task_unknown(&mut self, nonce: &str, pending: &Pending) -> Result<(), String> {
         let Some(task) = self.tasks.get(nonce) else { return Err("no such task".into()) };
-        let name = &self.world.roles[server].name;
-        let moved =
-            self.world.roles[server].sharing == Sharing::Workspace && self.has_moved_since(task.began);
-        if !moved && !self.world.ledger.server_lost(name, task.began, Instant::now()) {
+        let (from, to) = (pending.began, Instant::now());
+        let ledger = &self.world.ledger;
+        let repeated = ledger.daemon_deaths(from, to) + ledger.restarts(from, to) > 0;
+        let spent = task.spent || pending.method == "tasks/result" && repeated;
+        if !spent && !self.may_be_lost(task) {
             return Err("the server has lost a task".into());
         }
         self.end_task(nonce);
         Ok(())
+    }
+
+    /// Whether a task may have ended with the process that worked on it, or be at one that this client has left.
+    fn may_be_lost(&self, task: &Task) -> bool {
+        let role = &self.world.roles[task.server];
+        let now = Instant::now();
+        let moved = role.sharing == Sharing::Workspace && self.has_moved_since(task.began);
+        moved
+            || match role.lasts() {
+                true => self.world.ledger.server_deaths(&role.name, task.began, now) > 0,
+                false => self.world.ledger.server_lost(&role.name, task.began, now),
+            }
     }
 
     pub fn task_status(&mut self, params: &str) {
@@ -255,20 +275,50 @@ impl Actor {
     pub fn list_tasks(&mut self) {
         // Every server is asked.
         self.used.fill(true);
-        self.ask_loom("tasks/list", "{}", Want::TaskList);
+        let due = self.tasks.iter().filter(|(_, task)| task.must_be_there());
+        let due = due.map(|(nonce, _)| nonce.clone()).collect();
+        self.ask_loom("tasks/list", "{}", Want::TaskList(due));
     }
 
-    pub fn tasks_listed(&mut self, result: &str) -> Result<(), String> {
+    /// A page of tasks has come; with the last one every task must have been there that was due.
+    pub fn tasks_listed(&mut self, due: &[String], result: &str) -> Result<(), String> {
         let page: Page<'_> = serde_json::from_str(result).map_err(|error| error.to_string())?;
+        let mut due = due.to_vec();
         for row in &page.tasks {
             let known: Row<'_> = serde_json::from_str(row.get()).map_err(|error| error.to_string())?;
             let nonce = known.id.split_once(':').map_or("", |(_, nonce)| nonce).to_owned();
             self.task_state(&nonce, row.get()).map_err(|fault| format!("{}: {fault}", row.get()))?;
+            due.retain(|one| *one != nonce);
         }
-        if let Some(cursor) = page.next {
-            let cursor = serde_json::to_string(&cursor).expect("texts are JSON");
-            self.ask_loom("tasks/list", &format!(r#"{{"cursor":{cursor}}}"#), Want::TaskList);
+        match page.next {
+            Some(cursor) => {
+                let cursor = serde_json::to_string(&cursor).expect("texts are JSON");
+                let params = format!(r#"{{"cursor":{cursor}}}"#);
+                self.ask_loom("tasks/list", &params, Want::TaskList(due));
+                Ok(())
+            }
+            None => match due.iter().find(|nonce| self.is_missing(nonce)) {
+                Some(nonce) => Err(format!("{nonce} is not in the list: {:?}", self.tasks.get(nonce))),
+                None => Ok(()),
+            },
         }
-        Ok(())
+    }
+
+    /// Whether a task that was due in a list, and was not there, is there.
+    fn is_missing(&self, nonce: &str) -> bool {
+        let is_asked = |one: &Pending| {
+            one.method == "tasks/result" && matches!(&one.want, Want::Task(of) if of == nonce)
+        };
+        // Its result may be on its way.
+        let is_asked = self.open.values().any(is_asked);
+        let task = self.tasks.get(nonce).filter(|task| !is_asked && task.must_be_there());
+        task.is_some_and(|task| !self.may_be_lost(task))
+    }
+}
+
+impl Task {
+    /// It is in every list of its client's.
+    fn must_be_there(&self) -> bool {
+        self.state == "working" && !self.cancelled && !self.spent && !self.over
     }
 }

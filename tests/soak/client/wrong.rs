@@ -7,7 +7,7 @@ impl Actor {
     pub fn ask_wrongly(&mut self) {
         const UNKNOWN: Want = Want::Refusal(&["TOOL_NOT_FOUND"]);
         const PARAMS: Want = Want::Refusal(&["INVALID_PARAMS"]);
-        match self.chance.below(12) {
+        match self.chance.below(14) {
             0 => drop(self.ask_loom(
                 "tools/call",
                 r#"{"name":"s00__nothing","arguments":{"n":1e400}}"#,
@@ -25,8 +25,20 @@ impl Actor {
             7 => {
                 drop(self.ask_loom("resources/unsubscribe", r#"{"uri":"soak://never"}"#, Want::Exactly("{}")))
             }
+            11 | 12 => self.ask_about_anothers_task(),
             _ => self.ask_twice(),
         }
+    }
+
+    /// A task is its own client's only: for all others it is not there, under whatever daemon.
+    fn ask_about_anothers_task(&mut self) {
+        let others = self.world.tasks_of_others(&self.tag());
+        if others.is_empty() {
+            return;
+        }
+        let method = *self.chance.pick(&["tasks/get", "tasks/result", "tasks/cancel"]);
+        let params = format!(r#"{{"taskId":"{}"}}"#, self.chance.pick(&others));
+        self.ask_loom(method, &params, Want::Refusal(&["INVALID_PARAMS"]));
     }
 
     /// A line whose answer cannot name it.

@@ -44,12 +44,13 @@ struct Inner {
     streams: BTreeMap<u64, Arc<Stream>>,
     minted: u64,
     dead: bool,
+    /// What the process says is of a session that is over, until it greets.
+    rests: bool,
     /// When it was last seen to be in use.
     used: Instant,
 }
 
 pub struct Session {
-    pid: u32,
     inner: Mutex<Inner>,
 }
 
@@ -60,7 +61,7 @@ impl Session {
         command.env_clear().env("HOME", home).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a server can be started");
         let lines = child.stdout.take().expect("a pipe");
-        let (input, pid) = (child.stdin.take(), child.id());
+        let input = child.stdin.take();
         let streams = BTreeMap::from([(OWN, Arc::default())]);
         let inner = Inner {
             input,
@@ -69,13 +70,10 @@ impl Session {
             streams,
             minted: OWN,
             dead: false,
+            rests: false,
             used: Instant::now(),
         };
-        (Arc::new(Session { pid, inner: Mutex::new(inner) }), lines)
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.pid
+        (Arc::new(Session { inner: Mutex::new(inner) }), lines)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -128,6 +126,15 @@ impl Session {
         self.lock().streams.values().for_each(|stream| stream.cut());
     }
 
+    /// This session is over; its process may have another.
+    pub fn rest(&self) {
+        let mut inner = self.lock();
+        inner.rests = true;
+        inner.open.clear();
+        let over = std::mem::replace(&mut inner.streams, BTreeMap::from([(OWN, Arc::default())]));
+        over.values().for_each(|stream| stream.die());
+    }
+
     /// Whether nobody has asked or listened for a while.
     pub fn is_abandoned(&self) -> bool {
         let mut inner = self.lock();
@@ -166,6 +173,10 @@ impl Inner {
     /// Answers leave on the stream of their request, and what is said of a request before that as well.
     fn route(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
+        self.rests &= !is_greeting(&text);
+        if self.rests {
+            return;
+        }
         let head: Head<'_> = serde_json::from_str(&text).unwrap_or_default();
         let answers = head.id.filter(|_| head.method.is_none()).map(RawValue::get).or_else(|| broken(&text));
         if let Some(request) = answers.and_then(|id| self.open.remove(id)) {
@@ -180,6 +191,11 @@ impl Inner {
             stream.say(line);
         }
     }
+}
+
+/// Whether a line is the answer that begins a session.
+fn is_greeting(text: &str) -> bool {
+    text.contains("\"serverInfo\":")
 }
 
 /// The id of an answer that is no JSON.

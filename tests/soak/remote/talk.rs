@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::support::elsewhere::http::{self, Request};
-use super::Site;
 use super::session::{Head, OWN, Session};
+use super::{RESTS, Site};
 
 #[derive(Deserialize)]
 struct Cancelled<'a> {
@@ -37,22 +37,23 @@ fn one(stream: &TcpStream, site: &Arc<Site>, request: &Request) -> io::Result<()
     let begins = head.method.as_deref() == Some("initialize");
     let session = match begins {
         true => Some(site.open()),
-        false => site.session(request.header("mcp-session-id")),
+        false => site.session(request.header("mcp-session-id")).map(|session| (RESTS, session)),
     };
-    let Some(session) = session else { return http::answer(stream, 404, "", "Session not found") };
+    let Some((begun, session)) = session else { return http::answer(stream, 404, "", "Session not found") };
     match request.method.as_str() {
         "GET" => listen(stream, &session, request.header("last-event-id")),
         "DELETE" => {
-            session.end();
+            site.close(&session);
             http::answer(stream, 200, "", "")
         }
         _ => match (head.id, head.method.as_deref()) {
             (Some(id), Some(_)) => {
                 let (number, events) = session.expect(id.get(), &request.body);
-                let named = format!("Mcp-Session-Id: {}\r\n", session.pid());
-                http::begin_events(stream, if begins { &named } else { "" })?;
+                let named = format!("Mcp-Session-Id: {begun}\r\n");
                 let reader = events.open();
+                // Who hears that it was taken may build on that.
                 session.tell(&request.body);
+                http::begin_events(stream, if begins { &named } else { "" })?;
                 events.read(reader, number, 0, stream)?;
                 session.forget(number);
                 Ok(())

@@ -9,14 +9,21 @@ use super::stage::Stage;
 
 /// Rows of a list that go into one page.
 const PAGE: usize = 3;
+/// What is said of a task that is not there.
+const NO_TASK: &str = r#"{"code":-32602,"message":"no such task"}"#;
 
 impl Stage {
     /// A request of loom's own.
     pub fn errand(&mut self, id: &str, method: &str, params: &str) -> io::Result<()> {
         let value: serde_json::Value = serde_json::from_str(params).unwrap_or_default();
         let kind = Kind::ALL.into_iter().find(|kind| kind.method() == method);
+        let again = method == "initialize" && std::mem::replace(&mut self.greeted, true);
         let result = match (method, kind) {
             ("initialize", _) => self.greeting(),
+            ("tasks/get", _) => match self.task_row(value["taskId"].as_str().unwrap_or_default()) {
+                Some(row) => row,
+                None => return self.write_errand(id, method, "error", NO_TASK),
+            },
             (_, Some(kind)) => self.page(kind, value["cursor"].as_str()),
             ("logging/setLevel", _) => {
                 self.level = LEVELS.iter().position(|level| value["level"] == *level).unwrap_or_default();
@@ -33,9 +40,14 @@ impl Stage {
             }
             _ => "{}".into(),
         };
+        self.write_errand(id, method, "result", &result)?;
+        if again { self.begin_anew() } else { Ok(()) }
+    }
+
+    fn write_errand(&mut self, id: &str, method: &str, member: &str, text: &str) -> io::Result<()> {
         let style = format!("{}{method}{id}", self.name);
         self.over.insert(id.to_owned());
-        self.write(&texts::answer(id, "result", &result, &style))
+        self.write(&texts::answer(id, member, text, &style))
     }
 
     fn greeting(&self) -> String {

@@ -22,6 +22,7 @@ pub struct Stage {
     /// Its lists may change.
     changing: bool,
     pub books: Books,
+    /// By their ids; those that are tasks by another key.
     pub runs: HashMap<String, Run>,
     pub tasks: Tasks,
     /// When, which run, at which of its turns.
@@ -33,6 +34,8 @@ pub struct Stage {
     /// The least urgent log messages that are wanted.
     pub level: usize,
     pub subscribed: HashSet<String>,
+    /// It was greeted.
+    pub greeted: bool,
 }
 
 impl Stage {
@@ -48,7 +51,29 @@ impl Stage {
             over: HashSet::new(),
             level: 0,
             subscribed: HashSet::new(),
+            greeted: false,
         })
+    }
+
+    /// Another session begins: what was asked in the one before is over, but for tasks, which go on.
+    pub fn begin_anew(&mut self) -> io::Result<()> {
+        let mut over = self.take_waiting();
+        over.extend(self.runs.extract_if(|_, run| !run.is_task).map(|(_, run)| run.nonce));
+        over.iter().try_for_each(|nonce| self.books.note("ended", nonce))?;
+        self.due.retain(|Reverse((_, key, _))| self.runs.contains_key(key));
+        self.asked.clear();
+        self.over.clear();
+        self.subscribed.clear();
+        self.level = 0;
+        let mut asking = Vec::new();
+        for (key, run) in &mut self.runs {
+            run.token = None;
+            if run.waits_for.take().is_some() {
+                run.asked.push(texts::LOST.into());
+                asking.push(key.clone());
+            }
+        }
+        asking.iter().try_for_each(|key| self.go_on(key).map(drop))
     }
 
     pub fn next_due(&self) -> Option<Instant> {
@@ -107,12 +132,12 @@ impl Stage {
                 _ => {}
             }
         }
-        if method == "tools/call" && run.is_task {
-            self.begin_task(&run)?;
-        }
-        let id = id.to_owned();
-        self.runs.insert(id.clone(), run);
-        self.go_on(&id)
+        let key = match method == "tools/call" && run.is_task {
+            true => self.begin_task(&run)?,
+            false => id.to_owned(),
+        };
+        self.runs.insert(key.clone(), run);
+        self.go_on(&key)
     }
 
     fn cancelled(&mut self, params: &str) -> io::Result<()> {
@@ -121,12 +146,8 @@ impl Stage {
         };
         let id = id.get().to_owned();
         let nonce = match self.runs.remove(&id) {
-            Some(run) if !run.is_task => run.nonce,
+            Some(run) => run.nonce,
             // A task outlives its request.
-            Some(run) => {
-                self.runs.insert(id, run);
-                return Ok(());
-            }
             None if self.over.contains(&id) => return Ok(()),
             None => match self.cancel_waiting(&id) {
                 Some(nonce) => nonce,
@@ -294,7 +315,7 @@ impl Stage {
         }
         let uri = run.uri.as_deref().filter(|_| run.method == "resources/read");
         if uri.is_some_and(|uri| !lists::has(&self.name, uri)) {
-            return self.send_answer(&run, "error", &texts::error(&self.name, &run.nonce));
+            return self.send_answer(&run, "error", &texts::no_resource(&self.name, &run.nonce));
         }
         match run.method.as_str() {
             "tasks/get" | "tasks/cancel" | "tasks/result" => self.answer_task(run),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
+use std::time::{Duration, Instant};
 
 use super::super::texts;
 use super::run::Run;
@@ -11,8 +12,12 @@ use super::stage::Stage;
 /// Tasks on a page of `tasks/list`.
 const PAGE: usize = 2;
 
+/// What has ended and nobody asks for is kept for so long.
+const KEPT: Duration = Duration::from_secs(120);
+
 pub struct Task {
     pub status: &'static str,
+    begun: Instant,
     pub result: Option<String>,
     /// Requests for its result.
     waiting: Vec<Run>,
@@ -22,11 +27,26 @@ pub struct Task {
 pub type Tasks = BTreeMap<String, Task>;
 
 impl Stage {
-    /// A call becomes a task: it is answered at once.
-    pub fn begin_task(&mut self, run: &Run) -> io::Result<()> {
-        self.tasks.insert(run.nonce.clone(), Task { status: "working", result: None, waiting: Vec::new() });
+    /// A call becomes a task: it is answered at once. What its run is known by from now on.
+    pub fn begin_task(&mut self, run: &Run) -> io::Result<String> {
+        let begun = Instant::now();
+        self.tasks.retain(|_, task| task.status == "working" || task.begun + KEPT > begun);
+        let task = Task { status: "working", begun, result: None, waiting: Vec::new() };
+        self.tasks.insert(run.nonce.clone(), task);
         let text = format!(r#"{{"more":1e400,"task" : {}}}"#, texts::task(&run.nonce, &run.nonce, "working"));
-        self.send_answer(run, "result", &text)
+        self.send_answer(run, "result", &text)?;
+        Ok(format!("task {}", run.nonce))
+    }
+
+    /// What somebody says of a task who has no script.
+    pub fn task_row(&self, id: &str) -> Option<String> {
+        self.tasks.get(id).map(|task| texts::task(id, id, task.status))
+    }
+
+    /// Nobody waits for results any more: the nonces of those who did.
+    pub fn take_waiting(&mut self) -> Vec<String> {
+        let waiting = self.tasks.values_mut().flat_map(|task| std::mem::take(&mut task.waiting));
+        waiting.map(|run| run.nonce).collect()
     }
 
     /// Its steps are played.
