@@ -150,7 +150,7 @@ impl Switch {
     pub fn note_lost_task(&mut self, id: InstanceId, session: SessionId, result: &str) {
         if let Some(own) = scan::find_text(result, &["task", "taskId"]) {
             let until = until(scan::find(result, &["task"]).unwrap_or_default());
-            self.note_task(id, &own, Task { session, token: None, until, gone: true });
+            self.note_task(id, &own, Task { session, until, gone: true });
         }
     }
 
