@@ -67,7 +67,6 @@ impl Stage {
         self.level = 0;
         let mut asking = Vec::new();
         for (key, run) in &mut self.runs {
-            run.token = None;
             if run.waits_for.take().is_some() {
                 run.asked.push(texts::LOST.into());
                 asking.push(key.clone());
