@@ -29,6 +29,9 @@ use crate::{file, log};
 /// Servers have so long to end when the daemon does, beyond the drain of calls.
 const SERVERS_END: Duration = Duration::from_secs(7);
 
+/// What is being written to the disk at the end has so long.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 /// Descriptors that the daemon asks for: three for a server, one for a client.
 const DESCRIPTORS: u64 = 8192;
 
@@ -72,7 +75,11 @@ pub fn run(options: Options, mut environment: BTreeMap<String, String>) -> Resul
     let local = LocalSet::new();
     // The set polls its own future whenever any task is woken: that one must have nothing to do.
     let served = local.spawn_local(serve(context, (environment, vault), loaded, options.detach));
-    match local.block_on(&runtime, served) {
+    let served = local.block_on(&runtime, served);
+    drop(local);
+    // A look-up of a name that hangs, or a disk, must not keep the next daemon from its place.
+    runtime.shutdown_timeout(LAST_WRITES);
+    match served {
         Ok(result) => result,
         Err(error) => Err(Plain::new(Kind::Bug, format!("the daemon's main task ended: {error}")).into()),
     }

@@ -1,10 +1,13 @@
 //! Servers that are not there: at the start, and while nobody calls them.
 
+use std::net::UdpSocket;
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::{BOUND, Place, assert_failed, done, hear_of};
 use crate::support::elsewhere::{Elsewhere, Fault};
-use crate::support::home::wait_until;
+use crate::support::home::{TestHome, loom_binary, wait_until};
 
 #[test]
 fn a_server_that_comes_later_is_found_without_anybody_asking() {
@@ -59,4 +62,27 @@ fn a_server_that_takes_connections_and_says_nothing_is_given_up() {
     assert_failed(place.call("a"), "SERVER_UNAVAILABLE", "no answer to initialize within 1 s");
     server.tell(|known| known.forget_faults());
     place.call_until_well("b");
+}
+
+/// Linux only, and as root: a resolver and mounts of our own.
+#[test]
+fn a_name_that_is_being_looked_up_keeps_no_daemon_from_ending() {
+    if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Takes every question and answers none.
+    let resolver = UdpSocket::bind(("127.77.1.53", 53)).expect("root may listen there");
+    resolver.set_read_timeout(Some(BOUND * 4)).expect("it is a time");
+    let home = TestHome::new();
+    home.registry("version: 1\nservers:\n  - name: far\n    common: { url: \"http://far.example/mcp\" }\n");
+    let start = r#"echo "nameserver 127.77.1.53" > "$HOME/resolver"
+mount --bind "$HOME/resolver" "$(readlink -f /etc/resolv.conf)" && exec "$0" start"#;
+    let started = home.finish(home.command("unshare").args(["-m", "sh", "-ec", start, loom_binary()]));
+    assert!(started.status.success(), "{started:?}");
+    let client = home.client();
+    resolver.recv(&mut [0; 512]).expect("the name is looked up");
+    assert!(client.close().success());
+    let began = Instant::now();
+    home.loom_ok(&["stop"]);
+    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
 }
