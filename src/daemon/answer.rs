@@ -113,10 +113,7 @@ impl Switch {
         match (&envelope.method, &envelope.id) {
             (None, _) => self.server_answers(id, &text, &envelope, now),
             (Some(method), None) => self.server_notifies(id, &text[method.clone()], &text, &envelope),
-            (Some(method), Some(_)) => {
-                let method = scan::unquote(&text[method.clone()]).unwrap_or_default();
-                self.server_asks(id, &text, &method, &envelope);
-            }
+            (Some(method), Some(_)) => self.server_asks(id, &text, &text[method.clone()], &envelope),
         }
     }
 

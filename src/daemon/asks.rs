@@ -29,14 +29,23 @@ const ASKS_MAX: usize = 100;
 
 const NO_ROOM: &str = "the client's answer is more than loom can hold back for this server now";
 
+const NO_NAME: &str = "`method` must be a text without escapes";
+
 /// Why a question reaches nobody.
 struct Unasked(String);
 
 impl Switch {
-    /// A request of a server's own. `ping` and the roots of a workspace are loom's to answer.
+    /// A request of a server's own. `ping` and the roots of a workspace are loom's to answer. `method` as it stands there.
     pub fn server_asks(&mut self, id: InstanceId, text: &str, method: &str, envelope: &Envelope) {
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let Some(ask) = envelope.id.clone().map(|at| &text[at]) else { return };
+        // No method has a name that needs escapes.
+        let Some(Cow::Borrowed(method)) = scan::unquote(method) else {
+            let out = instance.out.tail();
+            reply::error(out, ask.as_bytes(), code::INVALID_REQUEST, NO_NAME, &Detail::default());
+            self.dirty_instances.insert(id);
+            return;
+        };
         if method == "initialize" && instance.state == ServerState::Starting {
             let text = "it sends loom's own `initialize` back: it is no MCP server";
             return instance.give_order(Order::Fail(Trouble::new(text).hint("loom registry which")));
@@ -58,7 +67,7 @@ impl Switch {
             false => Err(Unasked(format!("{ASKS_MAX} questions of this server have no answer yet"))),
         };
         match whom {
-            Ok(session) => self.pass_question(id, session, text, envelope),
+            Ok(session) => self.pass_question(id, session, text, method, envelope),
             Err(Unasked(why)) => {
                 if let Some(instance) = self.instances.get_mut(&id) {
                     if let Some(unsaid) = instance.refusals.told(method, Instant::now()) {
@@ -122,7 +131,14 @@ impl Switch {
     }
 
     /// Writes the server's request to the client, under an id of ours, also as progress token.
-    fn pass_question(&mut self, id: InstanceId, session: SessionId, text: &str, envelope: &Envelope) {
+    fn pass_question(
+        &mut self,
+        id: InstanceId,
+        session: SessionId,
+        text: &str,
+        method: &str,
+        envelope: &Envelope,
+    ) {
         let Some(id_at) = envelope.id.clone() else { return };
         let token = envelope.token.clone().map(|at| Id::from(&text.as_bytes()[at]));
         let own = Id::from(&text.as_bytes()[id_at.clone()]);
@@ -135,7 +151,6 @@ impl Switch {
             let params = reply::spliced(&text[params_at], &edits);
             tasks::rename_related(&params, |own| Some(tasks::exposed(name, own))).unwrap_or(params)
         });
-        let method = envelope.method.clone().map_or("", |at| text[at].trim_matches('"'));
         let Some(state) = self.sessions.get_mut(&session) else { return };
         state.asks.insert(number, Ask::Server { instance: id, id: own, token });
         if method == "elicitation/create" {

@@ -36,6 +36,17 @@ fn a_question_goes_to_the_client_whose_call_it_is() {
 }
 
 #[test]
+fn a_question_whose_method_is_no_name_is_refused_and_spoils_no_line_of_the_clients() {
+    let home = player::home(&[("one", "", "instance: per-client")]);
+    let mut client = home.able_client();
+    for method in [json!("x\""), json!({"a": 1}), json!(["x"]), json!(7)] {
+        let said = client.call_text("one__ask", json!({"method": method, "params": {}}));
+        assert!(said.contains("INVALID_REQUEST"), "{method}: {said}");
+    }
+    assert_eq!(client.news(), [json!(null); 0]);
+}
+
+#[test]
 fn two_callers_of_a_shared_server_are_not_asked_and_of_their_own_each_is() {
     let home = odd_home("");
     let (mut one, mut two) = (home.able_client(), home.able_client());
