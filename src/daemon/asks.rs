@@ -11,7 +11,7 @@ use crate::mcp::tasks;
 use crate::upstream::instance::{InstanceId, Order, Scope};
 use crate::upstream::life::{ServerState, Trouble};
 use crate::wire::code;
-use crate::wire::id::Id;
+use crate::wire::id::{Id, number};
 use crate::wire::reply::{self, Detail};
 use crate::wire::scan::{self, Envelope};
 
@@ -211,8 +211,8 @@ impl Switch {
     /// Progress of a client on a server's request: under the server's own token.
     pub fn client_progress(&mut self, session: SessionId, params: &str) {
         let Ok([Some(at)]) = scan::members(params.as_bytes(), ["progressToken"]) else { return };
-        let number = params[at.clone()].parse::<u64>().ok();
-        let ask = number.and_then(|number| self.sessions.get(&session)?.asks.get(&number));
+        let ask = number(params[at.clone()].as_bytes())
+            .and_then(|number| self.sessions.get(&session)?.asks.get(&number));
         let Some(Ask::Server { instance, token: Some(token), .. }) = ask else { return };
         let (instance, token) = (*instance, token.clone());
         let Some(state) = self.instances.get(&instance).filter(|state| state.is_linked()) else { return };

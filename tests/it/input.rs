@@ -162,10 +162,16 @@ fn methods_and_ids_may_be_written_in_other_words_at_either_end() {
     for (method, params) in notices {
         assert_eq!(client.notified(&format!("notifications/{method}")), params);
     }
-    let ask = json!({"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}});
-    let call = client.begin_call("one__ask", ask);
+    let params = json!({"messages": [], "maxTokens": 1, "_meta": {"progressToken": "own"}});
+    let call = client.begin_call("one__ask", json!({"method": "sampling/createMessage", "params": params}));
     let asked = client.recv_where(|message| message["method"] == "sampling/createMessage");
     let id = asked["id"].as_u64().expect("loom's ids are numbers").to_string();
+    let token = format!("{}.0", asked["params"]["_meta"]["progressToken"]);
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":"#;
+    client.send_raw(format!("{progress}{token}}}}}\n").as_bytes());
+    let heard = player::hears(&home, "one", "notifications/progress", 1);
+    assert_eq!(heard, [json!({"progress": 1, "progressToken": "own"})]);
     client.send(&json!({"jsonrpc": "2.0", "id": id, "result": {"model": "m"}}));
     assert!(client.text(call).contains("\"m\""));
     client.call("one__set", json!({"kind": "prompts", "items": [{"name": "new"}]}));
