@@ -187,7 +187,8 @@ impl Switch {
             }
             Some(Ask::Server { instance, id, .. }) => {
                 let server = self.instances.get(&instance);
-                let fits = server.is_some_and(|server| self.has_spare_room(server, text.len()));
+                // A server waits for it, which has asked for so many at most: it is the client's as its calls are.
+                let fits = server.is_some_and(|server| self.check_share(session, server, text.len()).is_ok());
                 let Some(state) = self.instances.get_mut(&instance).filter(|state| state.is_linked()) else {
                     return;
                 };

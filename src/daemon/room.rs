@@ -42,6 +42,11 @@ impl Switch {
         if unread > UNREAD_MAX {
             return Err(Refusal::new(code::BUSY, "this client does not read its answers"));
         }
+        self.check_share(client, server, bytes)
+    }
+
+    /// Whether there is room for what a client says to a server beside what it has waiting, whoever else has how much.
+    pub fn check_share(&self, client: SessionId, server: &Instance, bytes: usize) -> Result<(), Refusal> {
         let waiting = waiting_for(server);
         if waiting + bytes <= UNCHECKED {
             return Ok(());

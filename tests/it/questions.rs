@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::home::{TestHome, kill, wait_until};
+use crate::support::home::{TestHome, halt, kill, proceed, wait_until};
 use crate::support::player::{self, notice};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,6 +44,29 @@ fn a_question_whose_method_is_no_name_is_refused_and_spoils_no_line_of_the_clien
         assert!(said.contains("INVALID_REQUEST"), "{method}: {said}");
     }
     assert_eq!(client.news(), [json!(null); 0]);
+}
+
+#[test]
+fn a_clients_answer_finds_room_however_much_of_others_waits_for_the_server() {
+    let home = player::home(&[("one", "", "")]);
+    let (mut asked, mut greedy, mut next) = (home.able_client(), home.client(), home.client());
+    let server = asked.call_text("one__pid", json!({})).parse().expect("a process id");
+    let params = json!({"messages": [], "maxTokens": 1});
+    let call = asked.begin_call("one__ask", json!({"method": "sampling/createMessage", "params": params}));
+    let question = asked.recv_where(|message| message["method"] == "sampling/createMessage");
+    assert!(halt(server));
+    // Together more than half of what may wait for one server.
+    let text = "x".repeat(8 << 20);
+    for (client, count) in [(&mut greedy, 7), (&mut next, 2)] {
+        for _ in 0..count {
+            client.begin_call("one__heard", json!({"method": text}));
+        }
+        client.request("ping", json!({}));
+    }
+    asked.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": {"model": "m"}}));
+    asked.request("ping", json!({}));
+    assert!(proceed(server));
+    assert_eq!(asked.text(call), r#"{"result": {"model": "m"}}"#);
 }
 
 #[test]
