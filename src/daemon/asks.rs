@@ -85,7 +85,7 @@ impl Switch {
     fn whom(&self, id: InstanceId, method: &str, params: &str) -> Result<SessionId, Unasked> {
         let instance = self.instances.get(&id).ok_or_else(|| Unasked("the server is gone".into()))?;
         let name = instance.name();
-        let owner = self.task_owner(id, method, params);
+        let owner = self.task_owner(id, method, params)?;
         let session = match (&instance.scope, owner) {
             (Scope::Everybody, _) if method == "roots/list" => {
                 return Err(Unasked(format!(
@@ -127,6 +127,19 @@ impl Switch {
                 let client = state.hello.agent_hint.as_deref().unwrap_or("the client");
                 Err(Unasked(format!("{client} does not support {what}, which {name} asked for")))
             }
+        }
+    }
+
+    /// The client behind a server's question about, or within, a task.
+    fn task_owner(&self, id: InstanceId, method: &str, params: &str) -> Result<Option<SessionId>, Unasked> {
+        let asked = || scan::find_text(params, &["taskId"]).filter(|_| method.starts_with("tasks/"));
+        let own = tasks::related(params).or_else(|| asked().map(Cow::into_owned));
+        match own {
+            Some(own) if self.is_lost_task(id, &own) => {
+                Err(Unasked("the client of this task waits for it no more".into()))
+            }
+            Some(own) => Ok(self.owner_of_task(id, &own)),
+            None => Ok(None),
         }
     }
 

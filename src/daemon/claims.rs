@@ -150,6 +150,17 @@ impl Switch {
 
     /// The client that a task is of, which may be gone.
     pub fn owner_of_task(&self, id: InstanceId, own: &str) -> Option<SessionId> {
+        let last = || self.instances.get(&id)?.tasks.get(own).map(|task| task.session);
+        self.heir_of_task(id, own).or_else(last)
+    }
+
+    /// Whether a task is of a client that has gone, or took back the call that began it: it waits for no word of it.
+    pub fn is_lost_task(&self, id: InstanceId, own: &str) -> bool {
+        let is_known = self.instances.get(&id).is_some_and(|instance| instance.tasks.contains_key(own));
+        is_known && self.heir_of_task(id, own).is_none()
+    }
+
+    fn heir_of_task(&self, id: InstanceId, own: &str) -> Option<SessionId> {
         let instance = self.instances.get(&id)?;
         let task = instance.tasks.get(own);
         let claimant = || {
@@ -157,7 +168,7 @@ impl Switch {
             sessions.find(|session| self.claims(*session, instance, own) && self.uses(*session, id, instance))
         };
         let known = task.filter(|task| !task.gone).map(|task| task.session);
-        known.or_else(claimant).or_else(|| task.map(|task| task.session))
+        known.or_else(claimant)
     }
 
     fn claims(&self, session: SessionId, instance: &Instance, own: &str) -> bool {

@@ -1,7 +1,6 @@
 //! Tasks (2025-11-25): work that goes on after its request was answered. What clients ask about one finds its server
 //! by the id, and what servers say of one finds its client.
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
@@ -183,6 +182,10 @@ impl Switch {
     /// that begins the task.
     pub fn task_status(&mut self, id: InstanceId, params: &str) {
         let Some(own) = scan::find_text(params, &["taskId"]) else { return };
+        if self.is_lost_task(id, &own) {
+            self.counters.dropped_notifications += 1;
+            return self.end_task(id, params);
+        }
         let owner = self.owner_of_task(id, &own);
         let Some(instance) = self.instances.get_mut(&id) else { return };
         let owner = match (owner, &instance.scope) {
@@ -248,13 +251,6 @@ impl Switch {
         if let Some(task) = tasks.and_then(|tasks| tasks.get_mut(own)) {
             task.until = Instant::now();
         }
-    }
-
-    /// The client behind a server's question about, or within, a task.
-    pub fn task_owner(&self, id: InstanceId, method: &str, params: &str) -> Option<SessionId> {
-        let asked = || scan::find_text(params, &["taskId"]).filter(|_| method.starts_with("tasks/"));
-        let own = tasks::related(params).or_else(|| asked().map(Cow::into_owned))?;
-        self.owner_of_task(id, &own)
     }
 
     /// Tasks of clients that have gone are nobody's. As long as their servers may be at them they are known as such.

@@ -10,7 +10,7 @@ pub struct Task {
     pub session: u32,
     /// It is worked on until then at most; earlier when the server says that it has ended.
     pub until: Instant,
-    /// Its client is gone: what its server still asks about it is for nobody.
+    /// Its client is gone, or took back the call that began it: what its server still says of it is for nobody.
     pub gone: bool,
 }
 

@@ -162,6 +162,13 @@ fn a_server_at_a_task_whose_call_was_taken_back_asks_nobody_else() {
     other.reply_to("sampling/createMessage", &json!({"model": "m"}));
     assert!(other.text(call).contains("\"m\""));
     assert_eq!(other.told(STATUS), [json!(null); 0]);
+    // Nor does its client hear of a task that it does not know.
+    let asks =
+        json!({"id": "t1", "method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}});
+    let said = other.call_text("one__task_ask", asks);
+    assert!(said.contains("NOT_ASKED"), "{said}");
+    assert_eq!(owner.told(STATUS), [json!(null); 0]);
+    assert_eq!(owner.news(), [json!(null); 0]);
 }
 
 #[test]
