@@ -13,7 +13,7 @@ use crate::wire::{BUFFER_MAX, LINE_MAX};
 /// The most that waits for one server, of all clients together, in bytes.
 const SERVER_MAX: usize = BUFFER_MAX / 2;
 
-/// While no more than this waits for a server, in bytes, the next request is taken without adding up all buffers.
+/// While no more than this waits for a server, in bytes, what comes next is taken without adding up all buffers.
 const UNCHECKED: usize = 64 << 10;
 
 /// So many bytes of a line are always read: what there is no room for is refused by its id.
@@ -62,9 +62,13 @@ impl Switch {
         Ok(())
     }
 
-    /// Whether so much may be said to a server that counts as nobody's.
+    /// Whether so much may be said to a server that counts as nobody's. A little always may.
     pub fn has_spare_room(&self, server: &Instance, bytes: usize) -> bool {
-        let (waiting, held) = (waiting_for(server), self.buffered());
+        let waiting = waiting_for(server);
+        if waiting + bytes <= UNCHECKED {
+            return true;
+        }
+        let held = self.buffered();
         bytes <= room(SERVER_MAX, waiting, waiting) && bytes <= room(BUFFER_MAX, held, held)
     }
 
